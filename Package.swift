@@ -1,0 +1,67 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Settings of every Swift target: language mode 6, no warning is let through, unsafe code is marked as such.
+let strict: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .strictMemorySafety(),
+  .treatAllWarnings(as: .error),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("ExistentialAny"),
+]
+
+/// The software engine is one hot loop over plain memory: its state block is fenced in its own types, and the
+/// run-time exclusivity checks, which cost a third of its speed, are off.
+let engine: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .treatAllWarnings(as: .error),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("ExistentialAny"),
+  .unsafeFlags(["-enforce-exclusivity=unchecked"]),
+]
+
+func module(_ name: String, _ dependencies: [Target.Dependency], settings: [SwiftSetting] = strict) -> Target {
+  .target(name: name, dependencies: dependencies, exclude: documents[name] ?? [], swiftSettings: settings)
+}
+
+/// Documents that stand beside the code they describe.
+let documents: [String: [String]] = [:]
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .testTarget(name: name, dependencies: dependencies + ["Support"], swiftSettings: strict)
+}
+
+let package = Package(
+  name: "chronovisor",
+  products: [.executable(name: "chronovisor", targets: ["chronovisor"])],
+  targets: [
+    .target(name: "CKVM"),
+    .systemLibrary(name: "CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"])]),
+    module("VMMCore", []),
+    module("GuestMemory", ["VMMCore"]),
+    module("Devices", ["VMMCore"]),
+    module("Trace", ["CLZ4", "VMMCore"]),
+    module("X86", ["GuestMemory", "VMMCore"], settings: engine),
+    module("KVM", ["CKVM", "GuestMemory", "VMMCore"]),
+    module("Loaders", ["GuestMemory", "VMMCore"]),
+    module("Replay", ["KVM", "X86", "Devices", "Trace", "Loaders", "GuestMemory", "VMMCore"]),
+    module("GDBStub", ["VMMCore"]),
+    .executableTarget(
+      name: "chronovisor", dependencies: ["Replay", "GDBStub", "Trace", "KVM", "GuestMemory", "VMMCore"],
+      swiftSettings: strict),
+    .target(name: "Support", dependencies: ["VMMCore"], path: "Tests/Support", swiftSettings: strict),
+    tests("VMMCoreTests", ["VMMCore"]),
+    tests("GuestMemoryTests", ["GuestMemory", "VMMCore"]),
+    tests("DevicesTests", ["Devices", "VMMCore"]),
+    tests("TraceTests", ["Trace", "VMMCore"]),
+    tests("X86Tests", ["X86", "GuestMemory", "VMMCore"]),
+    tests("KVMTests", ["KVM", "GuestMemory", "VMMCore"]),
+    tests("LoadersTests", ["Loaders", "GuestMemory", "VMMCore"]),
+    tests("ReplayTests", ["Replay", "KVM", "X86", "Devices", "Trace", "Loaders", "GuestMemory", "VMMCore"]),
+    tests("GDBStubTests", ["GDBStub", "VMMCore"]),
+    tests("ArchitectureTests", []),
+    tests("CommandLineTests", ["Trace", "VMMCore"]),
+  ]
+)

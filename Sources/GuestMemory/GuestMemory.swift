@@ -1,0 +1,166 @@
+#if canImport(Glibc)
+  internal import Glibc
+#endif
+public import VMMCore
+
+/// One contiguous range of guest RAM.
+@safe
+public struct MemoryRegion {
+  /// The first guest-physical address, a multiple of the page size.
+  public let start: GuestPhysicalAddress
+  /// Bytes, a multiple of the page size.
+  public let size: Int
+  /// Where the region begins in this process; valid as long as the `GuestMemory` lives.
+  public let host: UnsafeMutableRawPointer
+  /// The index of the region's first page in the dirty set and among the page digests.
+  public let firstPageIndex: Int
+
+  public var end: GuestPhysicalAddress { start + UInt64(size) }
+  public var pageCount: Int { size / pageSize }
+}
+
+/// The guest's RAM: anonymous mappings at guest-physical addresses, with a set of pages written since they were last
+/// looked at. Owns the mappings; every access through it is bounds-checked. Not thread-safe.
+@safe
+public final class GuestMemory {
+  public let regions: [MemoryRegion]
+  /// All pages of all regions.
+  public let pageCount: Int
+  /// One bit for each page index, 64 in a word: written since it was last cleared. `pageCount` rounded up to 64 bits.
+  public let dirty: UnsafeMutableBufferPointer<UInt64>
+
+  /// Where RAM stops below the hole for devices, and goes on at 4 GiB: 3 GiB.
+  public static let holeStart: UInt64 = 0xc000_0000
+
+  /// Maps `size` bytes (a multiple of the page size, at least 1 MiB) from guest-physical 0, leaving out
+  /// 3 GiB ..< 4 GiB.
+  public convenience init(size: UInt64) throws(GuestMemoryError) {
+    guard size >= 1 << 20, size % UInt64(pageSize) == 0, size <= 1 << 40 else {
+      throw GuestMemoryError("memory of \(size) bytes: give a multiple of 4 KiB from 1 MiB to 1 TiB")
+    }
+    var ranges = [(GuestPhysicalAddress(0), Int(min(size, GuestMemory.holeStart)))]
+    if size > GuestMemory.holeStart {
+      ranges.append((GuestPhysicalAddress(1 << 32), Int(size - GuestMemory.holeStart)))
+    }
+    try self.init(ranges: ranges)
+  }
+
+  init(ranges: [(GuestPhysicalAddress, Int)]) throws(GuestMemoryError) {
+    var made: [MemoryRegion] = []
+    var pages = 0
+    for (start, size) in ranges {
+      // MAP_NORESERVE: the guest's memory costs what the guest touches.
+      let host = unsafe mmap(
+        nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
+      guard let host = unsafe host, unsafe host != MAP_FAILED else {
+        for region in made { unsafe munmap(region.host, region.size) }
+        throw GuestMemoryError("cannot map \(size >> 20) MiB of guest memory: use a smaller --memory")
+      }
+      made.append(unsafe MemoryRegion(start: start, size: size, host: host, firstPageIndex: pages))
+      pages += size / pageSize
+    }
+    regions = made
+    pageCount = pages
+    unsafe dirty = .allocate(capacity: (pages + 63) / 64)
+    unsafe dirty.initialize(repeating: 0)
+  }
+
+  deinit {
+    for region in regions { unsafe munmap(region.host, region.size) }
+    unsafe dirty.deallocate()
+  }
+
+  /// Bytes of RAM in all.
+  public var size: UInt64 { UInt64(pageCount) * UInt64(pageSize) }
+
+  /// The region that holds all of `count` bytes at `address`.
+  public func region(holding address: GuestPhysicalAddress, count: Int = 1) -> MemoryRegion? {
+    for region in regions where address >= region.start {
+      let offset = address.rawValue - region.start.rawValue
+      if offset < UInt64(region.size), count >= 0, UInt64(count) <= UInt64(region.size) - offset { return region }
+    }
+    return nil
+  }
+
+  /// The page index of an address in RAM.
+  public func pageIndex(of address: GuestPhysicalAddress) -> Int? {
+    region(holding: address).map { $0.firstPageIndex + Int(address.rawValue - $0.start.rawValue) / pageSize }
+  }
+
+  /// The guest-physical address of a page index (which is below `pageCount`).
+  public func address(ofPage index: Int) -> GuestPhysicalAddress {
+    let region = regions.last { $0.firstPageIndex <= index }!
+    return region.start + UInt64((index - region.firstPageIndex) * pageSize)
+  }
+
+  /// The host address of a page (index below `pageCount`).
+  public func host(ofPage index: Int) -> UnsafeMutableRawPointer {
+    precondition(index >= 0 && index < pageCount, "page index out of range")
+    let region = regions.last { $0.firstPageIndex <= index }!
+    return unsafe region.host + (index - region.firstPageIndex) * pageSize
+  }
+}
+
+// Access from outside the CPU: loaders, device writes, debuggers.
+extension GuestMemory {
+  /// Copies bytes in and marks the pages dirty. False, and nothing written, when they are not all in one region.
+  @discardableResult
+  public func write(_ bytes: [UInt8], at address: GuestPhysicalAddress) -> Bool {
+    guard let region = region(holding: address, count: bytes.count) else { return false }
+    guard !bytes.isEmpty else { return true }
+    let offset = Int(address.rawValue - region.start.rawValue)
+    unsafe bytes.withUnsafeBytes {
+      unsafe (region.host + offset).copyMemory(from: $0.baseAddress!, byteCount: $0.count)
+    }
+    for page in (offset / pageSize)...((offset + bytes.count - 1) / pageSize) {
+      markDirty(region.firstPageIndex + page)
+    }
+    return true
+  }
+
+  /// A copy of `count` bytes, `nil` when they are not all in one region.
+  public func read(_ address: GuestPhysicalAddress, count: Int) -> [UInt8]? {
+    guard let region = region(holding: address, count: count) else { return nil }
+    let offset = Int(address.rawValue - region.start.rawValue)
+    return unsafe [UInt8](UnsafeRawBufferPointer(start: region.host + offset, count: count))
+  }
+
+  /// A little-endian integer.
+  public func load<T: FixedWidthInteger>(_ address: GuestPhysicalAddress, as type: T.Type) -> T? {
+    guard let region = region(holding: address, count: MemoryLayout<T>.size) else { return nil }
+    let offset = Int(address.rawValue - region.start.rawValue)
+    return unsafe T(littleEndian: region.host.loadUnaligned(fromByteOffset: offset, as: T.self))
+  }
+
+  /// Stores a little-endian integer and marks its pages dirty.
+  @discardableResult
+  public func store<T: FixedWidthInteger>(_ value: T, at address: GuestPhysicalAddress) -> Bool {
+    write(unsafe withUnsafeBytes(of: value.littleEndian) { unsafe [UInt8]($0) }, at: address)
+  }
+
+  /// Adds a page (index below `pageCount`) to the dirty set.
+  public func markDirty(_ index: Int) {
+    precondition(index >= 0 && index < pageCount, "page index out of range")
+    unsafe dirty[index >> 6] |= 1 << UInt64(index & 63)
+  }
+
+  /// Empties the dirty set and returns what it held, in ascending order.
+  public func takeDirtyPages() -> [Int] {
+    var pages: [Int] = []
+    for word in unsafe dirty.indices where unsafe dirty[word] != 0 {
+      var bits = unsafe dirty[word]
+      unsafe dirty[word] = 0
+      while bits != 0 {
+        pages.append(word << 6 + bits.trailingZeroBitCount)
+        bits &= bits - 1
+      }
+    }
+    return pages
+  }
+}
+
+/// Guest memory could not be had.
+public struct GuestMemoryError: Error, Equatable, CustomStringConvertible {
+  public var description: String
+  init(_ description: String) { self.description = description }
+}

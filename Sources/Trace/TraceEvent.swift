@@ -1,0 +1,96 @@
+public import VMMCore
+
+/// One record of a trace's event stream.
+public enum TraceEvent: Equatable, Sendable {
+  /// A synchronous interaction with the answer that it got. Writes are held whole, so that a replay is compared with
+  /// what the guest really sent.
+  case interaction(VCPUExit, Answer)
+  /// An asynchronous delivery.
+  case delivery(Delivery, at: Place)
+  /// What the state was right here: a check, not an event (it has no ordinal).
+  case digest(StateDigest)
+  /// The last record of a recording that ended in order.
+  case end(EndReason)
+}
+
+/// What an interaction got back.
+public enum Answer: Equatable, Sendable {
+  /// It takes nothing in (a write, HLT).
+  case none
+  /// The value read.
+  case value(UInt64)
+  /// #GP(0), from RDMSR or WRMSR.
+  case fault
+}
+
+/// What entered the CPU or guest memory without being asked for.
+public enum Delivery: Equatable, Sendable {
+  case interrupt(vector: UInt8)
+  case nmi
+  /// A device wrote guest memory.
+  case memoryWrite(address: GuestPhysicalAddress, bytes: [UInt8])
+}
+
+/// Where a delivery happened, counted from the event before it.
+public enum Place: Equatable, Sendable {
+  /// Exactly this many retired instructions, and iterations of a REP instruction under way, after it; 0 and 0 for right
+  /// at it.
+  case instructions(UInt64, iterations: UInt64)
+  /// Where the state first equalled this one after it.
+  case fingerprint(Fingerprint)
+
+  public static let here = Place.instructions(0, iterations: 0)
+}
+
+/// A state that names a place: equal full state means equal future.
+public struct Fingerprint: Equatable, Hashable, Sendable {
+  /// The linear address of the next instruction.
+  public var rip: UInt64
+  /// `CPUState.digest`.
+  public var cpu: UInt64
+  /// The digest of the whole guest memory (`MemoryDigest`).
+  public var memory: UInt64
+
+  public init(rip: UInt64, cpu: UInt64, memory: UInt64) {
+    self.rip = rip
+    self.cpu = cpu
+    self.memory = memory
+  }
+}
+
+/// The digests of everything that a replay must reproduce.
+public struct StateDigest: Equatable, Hashable, Sendable {
+  public var cpu: UInt64
+  public var memory: UInt64
+  /// The running digest of all interactions so far.
+  public var output: UInt64
+  /// Instructions retired since the begin, from engines that count them; 0 otherwise.
+  public var instructions: UInt64
+
+  public init(cpu: UInt64, memory: UInt64, output: UInt64, instructions: UInt64) {
+    self.cpu = cpu
+    self.memory = memory
+    self.output = output
+    self.instructions = instructions
+  }
+}
+
+/// Why a recording ended.
+public enum EndReason: Equatable, Sendable {
+  /// Powered off by a device (ACPI).
+  case powerOff
+  /// Reset by a device (i8042, port 0xcf9).
+  case reset
+  /// HLT with interrupts off and none coming.
+  case haltedForGood
+  /// A triple fault.
+  case shutdown
+  /// Wrote this to the debug-exit port 0xf4.
+  case debugExit(value: UInt32)
+  /// The time limit of the recording.
+  case timeout
+  /// The user stopped it.
+  case interrupted
+  /// The engine could go no further; the text is the message that the recorder printed.
+  case engineStopped(String)
+}

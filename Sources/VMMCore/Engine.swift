@@ -1,0 +1,61 @@
+/// How far `Engine.run` goes when no interaction comes first.
+public enum RunLimit: Equatable, Sendable {
+  /// Until an interaction or a kick.
+  case free
+  /// Exactly this many retired instructions (> 0), then `.stopped`. A REP instruction counts when it is complete.
+  case instructions(UInt64)
+  /// Until the next instruction would be the one at this linear address, looking before every instruction but the
+  /// first, then `.stopped`.
+  case until(rip: UInt64)
+}
+
+/// One vCPU, and the memory it runs in. The caller drives it from one thread; only `kick` may come from elsewhere.
+///
+/// After an interaction the caller answers it (`reply`, `replyFault` or `acknowledge`, where the exit asks for one) and
+/// calls `run` again. `state`, `setState`, `inject…` and `collectDirtyPages` complete an answered interaction first, so
+/// what they see is the place right after it.
+public protocol Engine: AnyObject {
+  /// `kvm` or `software`, as traces and messages name it.
+  var name: String { get }
+
+  /// Runs the guest. Errors are host trouble (an ioctl failed); what the guest does is an exit.
+  func run(_ limit: RunLimit) throws(EngineError) -> VCPUExit
+
+  /// Answers a pending read.
+  func reply(_ value: UInt64)
+  /// Answers a pending RDMSR or WRMSR with #GP(0).
+  func replyFault()
+  /// Lets a pending WRMSR succeed.
+  func acknowledge()
+
+  /// The last interaction's instruction is complete, or (REP INS, OUTS) between units: asynchronous events may be
+  /// delivered and the state read here. False inside a batch of units or between the pieces of one MMIO access.
+  func settle() throws(EngineError) -> Bool
+
+  /// The whole architectural state. Only where `settle` holds.
+  func state() throws(EngineError) -> CPUState
+  func setState(_ state: CPUState) throws(EngineError)
+
+  /// An external interrupt would be accepted right here: IF set, no shadow, at a boundary.
+  func isInterruptible() throws(EngineError) -> Bool
+  /// Delivers an external interrupt before the next instruction, waking a halted vCPU. Only where `isInterruptible`.
+  func inject(interrupt vector: UInt8) throws(EngineError)
+  /// Delivers an NMI before the next instruction (or holds it while NMIs are masked), waking a halted vCPU.
+  func injectNMI() throws(EngineError)
+
+  /// Reports the pages that guest code wrote since the last call to the guest memory's dirty set.
+  func collectDirtyPages() throws(EngineError)
+
+  /// Instructions retired since the engine was made, where the engine counts them.
+  var retiredInstructions: UInt64? { get }
+
+  /// Makes `run` return `.kicked` soon, or at once when it is not running. Any thread, and signal handlers.
+  func kick()
+}
+
+/// The host would not do what an engine asked of it.
+public struct EngineError: Error, Equatable, CustomStringConvertible {
+  /// What was tried, what came back, and what to do about it: one line.
+  public var description: String
+  public init(_ description: String) { self.description = description }
+}
