@@ -1,1 +1,34 @@
-print("chronovisor")
+internal import Glibc
+
+// A reader that goes away (a closed pipe) is an error of the write, not the end of the process.
+signal(SIGPIPE, SIG_IGN)
+exit(runCommandLine(Array(CommandLine.arguments.dropFirst())))
+
+/// Finds the verb, runs it, and turns every error into one line on stderr.
+func runCommandLine(_ words: [String]) -> Int32 {
+  guard let name = words.first else {
+    complain(HelpCommand.overview)
+    return ExitStatus.failure
+  }
+  let spelled = ["--help": "help", "-h": "help", "--version": "version"][name] ?? name
+  guard let command = commands.first(where: { $0.name == spelled }) else {
+    complain("chronovisor: no verb \(name): see `chronovisor help`")
+    return ExitStatus.failure
+  }
+  do {
+    if words.dropFirst().contains(where: { $0 == "--help" || $0 == "-h" }) {
+      print(HelpCommand.details(of: command))
+      return ExitStatus.success
+    }
+    return try command.run(Arguments(Array(words.dropFirst()), options: command.options))
+  } catch {
+    complain("chronovisor \(command.name): \(error)")
+    return ExitStatus.failure
+  }
+}
+
+/// One line of our own words on stderr; stdout is the guest's console.
+func complain(_ line: String) {
+  let text = line + "\n"
+  unsafe text.withCString { unsafe _ = write(STDERR_FILENO, $0, strlen($0)) }
+}

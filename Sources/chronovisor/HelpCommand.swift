@@ -1,0 +1,56 @@
+/// Every verb, in the order in which `help` lists them.
+var commands: [any Command.Type] { [HelpCommand.self, VersionCommand.self] }
+
+/// `chronovisor help [VERB]`.
+enum HelpCommand: Command {
+  static let name = "help"
+  static let synopsis = "[VERB]"
+  static let summary = "what each verb does, or all options of one"
+  static let options: [Option] = []
+
+  static func run(_ arguments: Arguments) throws -> Int32 {
+    guard let name = arguments.operands.first else {
+      print(overview)
+      return ExitStatus.success
+    }
+    guard let command = commands.first(where: { $0.name == name }) else {
+      throw UsageError("no verb \(name): see `chronovisor help`")
+    }
+    print(details(of: command))
+    return ExitStatus.success
+  }
+
+  static var overview: String {
+    var text = "chronovisor records a whole virtual machine once and re-executes that run exactly.\n\n"
+    for command in commands { text += "  " + pad(command.name, to: 10) + command.summary + "\n" }
+    return text + "\n`chronovisor help VERB` lists the options of a verb."
+  }
+
+  static func details(of command: any Command.Type) -> String {
+    var text = "chronovisor \(command.name) \(command.synopsis)\n  \(command.summary)\n"
+    for option in command.options {
+      let names = option.names.joined(separator: ", ") + (option.value.map { " " + $0 } ?? "")
+      text += "\n  " + pad(names, to: 28) + option.help
+    }
+    return text
+  }
+
+  static func pad(_ text: String, to width: Int) -> String {
+    text + String(repeating: " ", count: max(1, width - text.count))
+  }
+}
+
+/// `chronovisor version`.
+enum VersionCommand: Command {
+  static let name = "version"
+  static let synopsis = ""
+  static let summary = "the version"
+  static let options: [Option] = []
+  static func run(_ arguments: Arguments) throws -> Int32 {
+    print("chronovisor \(version)")
+    return ExitStatus.success
+  }
+}
+
+/// The version of the tools; the trace format has a version of its own.
+let version = "0.1.0"
