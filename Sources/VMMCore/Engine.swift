@@ -49,8 +49,20 @@ public protocol Engine: AnyObject {
   /// Instructions retired since the engine was made, where the engine counts them.
   var retiredInstructions: UInt64? { get }
 
+  /// After `.kicked` inside a REP instruction: carries it to its end, so that the state is at an instruction boundary.
+  /// Returns the interaction that came up instead, if one did.
+  func finishRepeat() throws(EngineError) -> VCPUExit?
+
+  /// `.instructions` and `.until` work at CPL 3 too.
+  var stopsInUserMode: Bool { get }
+
   /// Makes `run` return `.kicked` soon, or at once when it is not running. Any thread, and signal handlers.
   func kick()
+}
+
+extension Engine {
+  public func finishRepeat() throws(EngineError) -> VCPUExit? { nil }
+  public var stopsInUserMode: Bool { true }
 }
 
 /// The host would not do what an engine asked of it.
