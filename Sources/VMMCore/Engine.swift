@@ -53,6 +53,9 @@ public protocol Engine: AnyObject {
   /// Returns the interaction that came up instead, if one did.
   func finishRepeat() throws(EngineError) -> VCPUExit?
 
+  /// CPL. Only where `settle` holds.
+  func privilegeLevel() throws(EngineError) -> UInt8
+
   /// `.instructions` and `.until` work at CPL 3 too.
   var stopsInUserMode: Bool { get }
 
@@ -63,6 +66,7 @@ public protocol Engine: AnyObject {
 extension Engine {
   public func finishRepeat() throws(EngineError) -> VCPUExit? { nil }
   public var stopsInUserMode: Bool { true }
+  public func privilegeLevel() throws(EngineError) -> UInt8 { try state().privilegeLevel }
 }
 
 /// The host would not do what an engine asked of it.
