@@ -1,0 +1,123 @@
+#define _GNU_SOURCE
+#include "NativeOracle.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <ucontext.h>
+
+/// What enter.S works on. The offsets are written there as numbers.
+typedef struct {
+  NativeState state __attribute__((aligned(16)));
+  uint64_t host_rsp;
+  uint64_t entry;
+} Block;
+
+_Static_assert(offsetof(Block, state.rflags) == 128, "enter.S");
+_Static_assert(offsetof(Block, state.fx) == 160, "enter.S");
+_Static_assert(offsetof(Block, host_rsp) == 672, "enter.S");
+_Static_assert(offsetof(Block, entry) == 680, "enter.S");
+
+Block native_block __attribute__((aligned(64)));
+void native_enter(void);
+void native_exit(void);
+void native_abort(void);
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static volatile int running, trapped;
+static int available;
+static uint8_t *code_page, *operand_area;
+
+static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP};
+enum { SIGNAL_COUNT = sizeof signals / sizeof signals[0] };
+static struct sigaction previous[SIGNAL_COUNT];
+
+/// The registers of an interrupted run, and the way out of it.
+static void take(ucontext_t *context) {
+  static const int order[16] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
+                                REG_R8,  REG_R9,  REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15};
+  greg_t *gregs = context->uc_mcontext.gregs;
+  NativeState *state = &native_block.state;
+  for (int i = 0; i < 16; i++) state->gpr[i] = (uint64_t)gregs[order[i]];
+  state->rflags = (uint64_t)gregs[REG_EFL];
+  state->rip = (uint64_t)gregs[REG_RIP] - NATIVE_CODE_ADDRESS;
+  state->cr2 = (uint64_t)gregs[REG_CR2];
+  state->error_code = (uint64_t)gregs[REG_ERR];
+  memcpy(state->fx, context->uc_mcontext.fpregs, sizeof state->fx);
+  trapped = (int)gregs[REG_TRAPNO];
+  context->uc_mcontext.fpregs->cwd = 0x37f;
+  context->uc_mcontext.fpregs->swd = 0;
+  context->uc_mcontext.fpregs->mxcsr = 0x1f80;
+  gregs[REG_EFL] = 0x202;
+  gregs[REG_RIP] = (greg_t)native_abort;
+}
+
+static void handle(int number, siginfo_t *info, void *raw) {
+  (void)info;
+  if (running) {
+    take(raw);
+    return;
+  }
+  for (int i = 0; i < SIGNAL_COUNT; i++)
+    if (signals[i] == number) sigaction(number, &previous[i], NULL);
+}
+
+static void prepare(void) {
+  size_t area = NATIVE_MEMORY_ADDRESS - NATIVE_CODE_ADDRESS + NATIVE_MEMORY_SIZE + 65536;
+  void *base = mmap((void *)(uintptr_t)NATIVE_CODE_ADDRESS, area, PROT_NONE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+  if (base != (void *)(uintptr_t)NATIVE_CODE_ADDRESS) return;
+  code_page = base;
+  operand_area = code_page + (NATIVE_MEMORY_ADDRESS - NATIVE_CODE_ADDRESS);
+  if (mprotect(code_page, 4096, PROT_READ | PROT_WRITE | PROT_EXEC) != 0) return;
+  if (mprotect(operand_area, NATIVE_MEMORY_SIZE, PROT_READ | PROT_WRITE) != 0) return;
+  available = 1;
+}
+
+int native_available(void) {
+  pthread_once(&once, prepare);
+  return available;
+}
+
+/// A jump to native_exit behind the code.
+static void place(const uint8_t *code, size_t length) {
+  static const uint8_t jump[6] = {0xff, 0x25, 0, 0, 0, 0};
+  uint64_t target = (uint64_t)(uintptr_t)native_exit;
+  memcpy(code_page, code, length);
+  memcpy(code_page + length, jump, sizeof jump);
+  memcpy(code_page + length + sizeof jump, &target, sizeof target);
+}
+
+static void run_with_handlers(void) {
+  static uint8_t stack[65536];
+  stack_t mine = {.ss_sp = stack, .ss_size = sizeof stack}, before;
+  struct sigaction action = {.sa_sigaction = handle, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+  sigaltstack(&mine, &before);
+  for (int i = 0; i < SIGNAL_COUNT; i++) sigaction(signals[i], &action, &previous[i]);
+  running = 1;
+  native_enter();
+  running = 0;
+  for (int i = 0; i < SIGNAL_COUNT; i++) sigaction(signals[i], &previous[i], NULL);
+  sigaltstack(&before, NULL);
+}
+
+int native_execute(NativeState *state, const uint8_t *code, size_t length, uint8_t *memory, size_t memory_size) {
+  if (!native_available() || length > NATIVE_CODE_SIZE || memory_size > NATIVE_MEMORY_SIZE) abort();
+  pthread_mutex_lock(&lock);
+  place(code, length);
+  if (memory_size > 0) memcpy(operand_area, memory, memory_size);
+  native_block.state = *state;
+  native_block.state.rflags = (state->rflags & 0x40cd5) | 0x202;
+  native_block.state.rip = length;
+  native_block.entry = NATIVE_CODE_ADDRESS;
+  trapped = -1;
+  run_with_handlers();
+  *state = native_block.state;
+  if (memory_size > 0) memcpy(memory, operand_area, memory_size);
+  int result = trapped;
+  pthread_mutex_unlock(&lock);
+  return result;
+}

@@ -1,0 +1,84 @@
+// The way into guest code on the host's processor and back. Offsets: struct Block in NativeOracle.c.
+
+#define RFLAGS 128
+#define FX 160
+#define HOST_RSP 672
+#define ENTRY 680
+#define B(offset) native_block+offset(%rip)
+
+  .text
+  .globl native_enter, native_exit, native_abort
+  .hidden native_enter, native_exit, native_abort
+
+native_enter:
+  push %rbx
+  push %rbp
+  push %r12
+  push %r13
+  push %r14
+  push %r15
+  mov %rsp, B(HOST_RSP)
+  fxrstor64 B(FX)
+  pushq B(RFLAGS)
+  popfq
+  mov B(0), %rax
+  mov B(8), %rcx
+  mov B(16), %rdx
+  mov B(24), %rbx
+  mov B(32), %rsp
+  mov B(40), %rbp
+  mov B(48), %rsi
+  mov B(56), %rdi
+  mov B(64), %r8
+  mov B(72), %r9
+  mov B(80), %r10
+  mov B(88), %r11
+  mov B(96), %r12
+  mov B(104), %r13
+  mov B(112), %r14
+  mov B(120), %r15
+  jmp *B(ENTRY)
+
+native_exit:
+  mov %rax, B(0)
+  mov %rcx, B(8)
+  mov %rdx, B(16)
+  mov %rbx, B(24)
+  mov %rsp, B(32)
+  mov %rbp, B(40)
+  mov %rsi, B(48)
+  mov %rdi, B(56)
+  mov %r8, B(64)
+  mov %r9, B(72)
+  mov %r10, B(80)
+  mov %r11, B(88)
+  mov %r12, B(96)
+  mov %r13, B(104)
+  mov %r14, B(112)
+  mov %r15, B(120)
+  mov B(HOST_RSP), %rsp
+  pushfq
+  popq B(RFLAGS)
+  fxsave64 B(FX)
+
+native_abort:
+  mov B(HOST_RSP), %rsp
+  cld
+  pushq $0x202
+  popfq
+  fninit
+  ldmxcsr default_mxcsr(%rip)
+  pop %r15
+  pop %r14
+  pop %r13
+  pop %r12
+  pop %rbp
+  pop %rbx
+  ret
+
+  .section .rodata
+  .align 4
+default_mxcsr:
+  .long 0x1f80
+
+  .section .note.GNU-stack, "", @progbits

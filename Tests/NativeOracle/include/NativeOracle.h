@@ -1,0 +1,39 @@
+/// Runs a few instructions on the host's own processor: the oracle of the software engine's tests.
+#ifndef NATIVE_ORACLE_H
+#define NATIVE_ORACLE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/// Registers before and after a run. `gpr` is in instruction-set order (rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi, r8 … r15);
+/// `fx` is an FXSAVE64 image, which must not have reserved MXCSR bits set.
+typedef struct {
+  uint64_t gpr[16];
+  uint64_t rflags;
+  /// Out: where the run ended, as an offset from the first byte of code.
+  uint64_t rip;
+  /// Out, after a page fault: its address.
+  uint64_t cr2;
+  /// Out, after an exception: its error code.
+  uint64_t error_code;
+  uint8_t fx[512];
+} NativeState;
+
+enum {
+  /// Where the code lies while it runs, and the most that it may be long.
+  NATIVE_CODE_ADDRESS = 0x20000000,
+  NATIVE_CODE_SIZE = 4000,
+  /// Where the memory operand area lies, and its size; unmapped pages surround it.
+  NATIVE_MEMORY_ADDRESS = 0x20010000,
+  NATIVE_MEMORY_SIZE = 8192,
+};
+
+/// Whether this host can run it (x86-64 Linux that lets a process map writable code).
+int native_available(void);
+
+/// Runs `length` bytes of 64-bit user-mode code from `state` and stores the state after it. The first `memory_size` bytes of the
+/// operand area are loaded from `memory` before and stored to it after. Returns -1 when the code ran to its end, else
+/// the vector of the exception that stopped it. One run at a time; others wait.
+int native_execute(NativeState *state, const uint8_t *code, size_t length, uint8_t *memory, size_t memory_size);
+
+#endif
