@@ -1,6 +1,6 @@
 internal import VMMCore
 
-/// The digest of the whole guest memory, kept up to date by the pages that changed: the sum of the digests of all pages.
+/// The digest of the whole guest memory, kept up to date by the pages that changed: the sum of the digests of all its pages.
 /// A page of zeros counts nothing, so memory that was never touched is neither read nor paid for.
 @safe
 public final class MemoryDigest {

@@ -7,6 +7,11 @@ public enum RunLimit: Equatable, Sendable {
   /// Until the next instruction would be the one at this linear address, looking before every instruction but the
   /// first, then `.stopped`.
   case until(rip: UInt64)
+
+  /// The count of `.instructions`, 0 otherwise.
+  public var instructionCount: UInt64 {
+    if case .instructions(let count) = self { count } else { 0 }
+  }
 }
 
 /// One vCPU, and the memory it runs in. The caller drives it from one thread; only `kick` may come from elsewhere.

@@ -1,0 +1,11 @@
+/// The time that the devices see, in nanoseconds since the machine started. Devices never ask the host.
+public protocol MachineClock: AnyObject {
+  /// `host` or `virtual`, as traces name it.
+  var name: String { get }
+  func now() -> UInt64
+  /// The vCPU has nothing to do until `deadline` (`nil`: until input comes). Waits for it, or lets the time pass at
+  /// once; may return early.
+  func idle(until deadline: UInt64?)
+  /// Makes the engine's `run` end at `deadline`: sets an alarm, or says how many instructions are left until then.
+  func limit(until deadline: UInt64) -> RunLimit
+}

@@ -1,0 +1,25 @@
+internal import Glibc
+
+/// The guest's console on stdout: whole lines at once, and what is left when asked. Output that nobody reads any more
+/// (a closed pipe) is dropped.
+final class ConsoleWriter {
+  private var buffer: [UInt8] = []
+
+  func put(_ character: UInt8) {
+    buffer.append(character)
+    if character == 0x0a || buffer.count >= 4096 { flush() }
+  }
+
+  func flush() {
+    var offset = 0
+    while offset < buffer.count {
+      let written = unsafe buffer.withUnsafeBytes { bytes in
+        unsafe write(STDOUT_FILENO, bytes.baseAddress! + offset, bytes.count - offset)
+      }
+      if written < 0, errno == EINTR { continue }
+      if written <= 0 { break }
+      offset += written
+    }
+    buffer.removeAll(keepingCapacity: true)
+  }
+}
