@@ -1,0 +1,95 @@
+/// A place in a trace's stream of events. A value: a copy stays where it is, and can be gone back to.
+public struct TraceCursor: Sendable {
+  public let reader: TraceReader
+  /// How many events are complete here: the number of the next interaction or delivery.
+  public private(set) var ordinal: UInt64 = 0
+
+  private var decoder = EventDecoder([])
+  /// How many chunks have been opened.
+  private var opened = 0
+  /// What `peek` has read ahead.
+  private var pending: TraceEvent?
+  private var isPastEnd = false
+  private var failure: TraceError?
+
+  init(_ reader: TraceReader) { self.reader = reader }
+
+  /// The chunk that the last event came from.
+  public var chunk: TraceReader.EventChunk? { opened == 0 ? nil : reader.eventChunks[opened - 1] }
+
+  /// The next event, and goes past it; `nil` at the end of the trace, complete or not (`TraceReader.isComplete`).
+  ///
+  /// Throws where the trace is damaged, and from then on.
+  public mutating func next() throws(TraceError) -> TraceEvent? {
+    guard let event = try peek() else { return nil }
+    pending = nil
+    switch event {
+    case .interaction, .delivery: ordinal &+= 1
+    case .digest: break
+    case .end: isPastEnd = true
+    }
+    return event
+  }
+
+  /// The next event without going past it.
+  public mutating func peek() throws(TraceError) -> TraceEvent? {
+    if pending == nil { pending = try read() }
+    return pending
+  }
+
+  /// Goes to the place right after event `ordinal - 1`, before any digest that stands there; to the end of the trace
+  /// when it is shorter.
+  public mutating func seek(ordinal target: UInt64) throws(TraceError) {
+    // The last chunk that begins before the target; a digest right at the target may stand at its end.
+    var low = 0
+    var high = reader.eventChunks.count
+    while low < high {
+      let middle = (low + high) / 2
+      if reader.eventChunks[middle].firstOrdinal < target { low = middle + 1 } else { high = middle }
+    }
+    self = TraceCursor(reader)
+    opened = max(0, low - 1)
+    if opened > 0 { ordinal = reader.eventChunks[opened].firstOrdinal }
+    while ordinal < target, try next() != nil {}
+  }
+
+  private mutating func read() throws(TraceError) -> TraceEvent? {
+    if let failure { throw failure }
+    do throws(TraceError) {
+      while decoder.isAtEnd {
+        if try !openNextChunk() { return nil }
+      }
+      if isPastEnd { throw damage("records after the end of the recording") }
+      do throws(DecodingError) {
+        return try decoder.next()
+      } catch {
+        throw damage("byte \(error.position) of the chunk: \(error.reason)")
+      }
+    } catch {
+      failure = error
+      throw error
+    }
+  }
+
+  private func damage(_ reason: String) -> TraceError {
+    .damaged(reader.path, reader.eventChunks[max(0, opened - 1)].offset, reason)
+  }
+
+  /// False at the end of the trace.
+  private mutating func openNextChunk() throws(TraceError) -> Bool {
+    guard opened < reader.eventChunks.count else {
+      if let damage = reader.damage { throw .damaged(reader.path, damage.offset, damage.reason) }
+      if let closing = reader.closing, reader.eventCount != ordinal {
+        throw .damaged(reader.path, closing.offset, "\(ordinal) events where the end of the trace names another number")
+      }
+      return false
+    }
+    let chunk = reader.eventChunks[opened]
+    opened += 1
+    guard chunk.firstOrdinal == ordinal else {
+      throw damage("the chunk begins with event \(chunk.firstOrdinal), and \(ordinal) is next")
+    }
+    decoder = EventDecoder(try reader.file.payload(of: chunk.info))
+    return true
+  }
+}

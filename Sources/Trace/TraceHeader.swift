@@ -1,0 +1,152 @@
+public import VMMCore
+
+/// What devices took for the time while recording.
+public enum ClockKind: String, Sendable, CaseIterable {
+  /// The host's monotonic clock; what devices made of it is in the events.
+  case host
+  /// Retired instructions at a set rate.
+  case virtual
+}
+
+/// What a trace says about its recording, beside the guest itself.
+public struct TraceHeader: Equatable, Sendable {
+  /// The program that wrote the trace, with its version.
+  public var producer: String
+  /// `kvm` or `software`.
+  public var engine: String
+  public var cpuModel: CPUModel
+  /// Bytes of guest RAM; the writer takes it from the initial machine.
+  public internal(set) var memorySize: UInt64 = 0
+  public var clock: ClockKind
+  public var seed: UInt64
+  /// A digest of what CPUID says on the recording host: another value is a reason to look, not to refuse.
+  public var hostCPUID: UInt64
+  /// The recording host's CPU and kernel, for people.
+  public var host: String
+  /// What the guest was recognised as, for people.
+  public var guestKind: String
+  /// The kernel command line; empty when there is none.
+  public var commandLine: String
+  /// Nanoseconds since 1970 when the recording began, for people.
+  public var startEpoch: UInt64
+
+  public init(
+    producer: String, engine: String, cpuModel: CPUModel, clock: ClockKind, seed: UInt64 = 0, hostCPUID: UInt64 = 0,
+    host: String = "", guestKind: String = "", commandLine: String = "", startEpoch: UInt64 = 0
+  ) {
+    self.producer = producer
+    self.engine = engine
+    self.cpuModel = cpuModel
+    self.clock = clock
+    self.seed = seed
+    self.hostCPUID = hostCPUID
+    self.host = host
+    self.guestKind = guestKind
+    self.commandLine = commandLine
+    self.startEpoch = startEpoch
+  }
+}
+
+/// The fields of the machine chunk. Tags below `firstMandatory` are skipped by a reader that does not know them.
+private enum Tag {
+  static let producer: UInt8 = 1
+  static let engine: UInt8 = 2
+  static let cpuModelName: UInt8 = 3
+  static let cpuidLeaf: UInt8 = 4
+  static let memorySize: UInt8 = 5
+  static let clock: UInt8 = 6
+  static let seed: UInt8 = 7
+  static let hostCPUID: UInt8 = 8
+  static let host: UInt8 = 9
+  static let guestKind: UInt8 = 10
+  static let commandLine: UInt8 = 11
+  static let startEpoch: UInt8 = 12
+  static let firstMandatory: UInt8 = 128
+}
+
+extension TraceHeader {
+  /// The payload of the machine chunk; `nil` when a text is too long for the format.
+  func encoded() -> [UInt8]? {
+    var out = ByteWriter()
+    var fits = true
+    func add(_ tag: UInt8, _ content: [UInt8]) {
+      if content.count > TraceFormat.maximumText { fits = false }
+      out.append(tag)
+      out.append(counted: content)
+    }
+    func add(_ tag: UInt8, _ text: String) { add(tag, [UInt8](text.utf8)) }
+    func add(_ tag: UInt8, _ value: UInt64) {
+      var word = ByteWriter()
+      word.append64(value)
+      add(tag, word.bytes)
+    }
+    add(Tag.producer, producer)
+    add(Tag.engine, engine)
+    add(Tag.cpuModelName, cpuModel.name)
+    for leaf in cpuModel.leaves { add(Tag.cpuidLeaf, leaf.encoded()) }
+    add(Tag.memorySize, memorySize)
+    add(Tag.clock, clock.rawValue)
+    add(Tag.seed, seed)
+    add(Tag.hostCPUID, hostCPUID)
+    add(Tag.host, host)
+    add(Tag.guestKind, guestKind)
+    add(Tag.commandLine, commandLine)
+    add(Tag.startEpoch, startEpoch)
+    return fits ? out.bytes : nil
+  }
+
+  /// Reads what `encoded` wrote. Fields that are missing stay empty or 0.
+  init(decoding bytes: [UInt8]) throws(DecodingError) {
+    self.init(producer: "", engine: "", cpuModel: CPUModel(name: "", leaves: []), clock: .host)
+    var input = ByteReader(bytes)
+    while !input.isAtEnd {
+      let tag = try input.byte()
+      let content = try input.counted(upTo: TraceFormat.maximumText, "a field")
+      try read(tag, ByteReader([UInt8](content)), in: input)
+    }
+    guard memorySize > 0, memorySize <= TraceFormat.maximumMemorySize, memorySize % UInt64(pageSize) == 0 else {
+      throw input.fail("a memory size of \(memorySize) bytes")
+    }
+  }
+
+  private mutating func read(_ tag: UInt8, _ field: ByteReader, in input: ByteReader) throws(DecodingError) {
+    var field = field
+    let text = String(decoding: field.bytes, as: UTF8.self)
+    switch tag {
+    case Tag.producer: producer = text
+    case Tag.engine: engine = text
+    case Tag.cpuModelName: cpuModel.name = text
+    case Tag.cpuidLeaf: cpuModel.leaves.append(try CPUIDLeaf(decoding: &field))
+    case Tag.memorySize: memorySize = try field.read64()
+    case Tag.clock:
+      guard let kind = ClockKind(rawValue: text) else { throw input.fail("an unknown clock") }
+      clock = kind
+    case Tag.seed: seed = try field.read64()
+    case Tag.hostCPUID: hostCPUID = try field.read64()
+    case Tag.host: host = text
+    case Tag.guestKind: guestKind = text
+    case Tag.commandLine: commandLine = text
+    case Tag.startEpoch: startEpoch = try field.read64()
+    default: if tag >= Tag.firstMandatory { throw input.fail("unknown field \(tag)") }
+    }
+  }
+}
+
+extension CPUIDLeaf {
+  fileprivate func encoded() -> [UInt8] {
+    var out = ByteWriter()
+    out.append32(leaf)
+    out.append(subleaf == nil ? 0 : 1)
+    for word in [subleaf ?? 0, eax, ebx, ecx, edx] { out.append32(word) }
+    return out.bytes
+  }
+
+  fileprivate init(decoding input: inout ByteReader) throws(DecodingError) {
+    let leaf = try input.read32()
+    let hasSubleaf = try input.byte() != 0
+    let subleaf = try input.read32()
+    self.init(
+      leaf, subleaf: hasSubleaf ? subleaf : nil, eax: try input.read32(), ebx: try input.read32(),
+      ecx: try input.read32(), edx: try input.read32())
+  }
+}

@@ -1,0 +1,162 @@
+public import VMMCore
+
+/// Writes a trace: the guest first, then the events as they happen, in chunks that each reach the file whole. A recorder
+/// that dies leaves a file whose chunks can all be read, and which is visibly unfinished until `close`.
+///
+/// Not thread-safe. After the first error every later call throws it again; what is in the file stays good.
+public final class TraceWriter {
+  public let path: String
+  /// The number of the next event: how many interactions and deliveries have been appended.
+  public private(set) var ordinal: UInt64 = 0
+  /// Bytes in the file so far.
+  public var size: UInt64 { file.size }
+
+  /// Events wait at most this long before they are in the file, in nanoseconds, when `flushIfDue` is called often
+  /// enough.
+  public static let flushInterval: UInt64 = 100_000_000
+
+  private let file: OutputFile
+  private var encoder = EventEncoder()
+  private var key = ChunkHeader.firstKey
+  private var chunks: [ChunkInfo] = []
+  /// Events before the chunk that is being filled.
+  private var chunkOrdinal: UInt64 = 0
+  private var lastFlush: UInt64 = 0
+  private var elapsed: UInt64 = 0
+  private var failure: TraceError?
+  private var isClosed = false
+
+  /// Creates the file (or empties the one that is there) and writes everything that a replay needs before the first
+  /// event. When that fails, a file that was created is removed again.
+  public init(path: String, header: TraceHeader, machine: InitialMachine) throws(TraceError) {
+    if let flaw = machine.flaw { throw TraceError(.invalid, "the guest cannot be put into a trace: \(flaw)") }
+    var header = header
+    header.memorySize = machine.memorySize
+    guard let description = header.encoded(), description.count <= TraceFormat.maximumRawSize else {
+      throw TraceError(.invalid, "the guest cannot be put into a trace: a description is too long")
+    }
+    self.path = path
+    file = try OutputFile(creating: path)
+    do throws(TraceError) {
+      try begin(description, machine)
+    } catch {
+      file.discard()
+      throw error
+    }
+  }
+
+  /// Adds one event. The time of the chunk that it lands in is that of the last `flushIfDue` or `flush`.
+  public func append(_ event: TraceEvent) throws(TraceError) {
+    try check(encoder.append(event))
+    switch event {
+    case .interaction, .delivery: ordinal &+= 1
+    case .digest, .end: break
+    }
+    if encoder.out.count >= TraceFormat.eventChunkSize { try cut() }
+  }
+
+  /// Adds one interaction with its answer.
+  public func append(_ exit: VCPUExit, _ answer: Answer) throws(TraceError) {
+    try check(encoder.append(exit, answer))
+    ordinal &+= 1
+    if encoder.out.count >= TraceFormat.eventChunkSize { try cut() }
+  }
+
+  /// Brings the events so far into the file when `flushInterval` has passed since that last happened.
+  /// - Parameter elapsed: host nanoseconds since the recording began.
+  public func flushIfDue(elapsed now: UInt64) throws(TraceError) {
+    if now &- lastFlush >= TraceWriter.flushInterval { try flush(elapsed: now) }
+  }
+
+  /// Brings the events so far into the file.
+  /// - Parameter elapsed: host nanoseconds since the recording began.
+  public func flush(elapsed now: UInt64) throws(TraceError) {
+    elapsed = max(elapsed, now)
+    lastFlush = elapsed
+    try cut()
+  }
+
+  /// Writes what is left, the index and the closing chunk: the trace is complete.
+  /// - Parameter elapsed: host nanoseconds since the recording began.
+  public func close(elapsed now: UInt64) throws(TraceError) {
+    guard !isClosed else { return }
+    try flush(elapsed: now)
+    let indexOffset = file.size
+    for entries in IndexCoding.encode(chunks) { try write(.index, entries, flags: .optional) }
+    var closing = ByteWriter()
+    closing.append64(indexOffset)
+    closing.append64(ordinal)
+    try write(.closing, closing.bytes, compress: false)
+    isClosed = true
+  }
+}
+
+extension TraceWriter {
+  private func begin(_ description: [UInt8], _ machine: InitialMachine) throws(TraceError) {
+    try file.append(TraceFormat.fileHeader)
+    try write(.machine, description)
+    for image in machine.images {
+      try write(.image, ImageRecord(image).encoded())
+      var start = 0
+      while start < image.bytes.count {
+        let end = min(start + TraceFormat.imagePieceSize, image.bytes.count)
+        try write(.imagePiece, [UInt8](image.bytes[start..<end]))
+        start = end
+      }
+    }
+    // The state comes last: where it stands, the guest is whole.
+    try write(machine.placements)
+    try write(.state, machine.state.encoded())
+  }
+
+  private func write(_ placements: [Placement]) throws(TraceError) {
+    var out = ByteWriter()
+    for placement in placements {
+      PlacementCoding.append(placement, to: &out)
+      if out.count >= TraceFormat.imagePieceSize {
+        try write(.placements, out.bytes)
+        out.removeAll()
+      }
+    }
+    if out.count > 0 { try write(.placements, out.bytes) }
+  }
+
+  private func check(_ accepted: Bool) throws(TraceError) {
+    if accepted && failure == nil && !isClosed { return }
+    if let failure { throw failure }
+    let error = TraceError(
+      .invalid, isClosed ? "the trace is closed" : "event \(ordinal) cannot be put into a trace")
+    failure = error
+    throw error
+  }
+
+  /// Ends the chunk of events that is being filled.
+  private func cut() throws(TraceError) {
+    try check(true)
+    guard encoder.out.count > 0 else { return }
+    try write(.events, encoder.out.bytes, firstOrdinal: chunkOrdinal)
+    chunkOrdinal = ordinal
+    encoder.reset()
+  }
+
+  private func write(
+    _ kind: ChunkKind, _ raw: [UInt8], flags: ChunkFlags = [], firstOrdinal: UInt64? = nil, compress: Bool = true
+  ) throws(TraceError) {
+    let block = compress ? LZ4Block.compress(raw) : nil
+    let stored = block ?? raw
+    let header = ChunkHeader(
+      kind: kind, flags: block == nil ? flags : flags.union(.compressed), sequence: UInt32(chunks.count),
+      storedSize: UInt32(stored.count), rawSize: UInt32(raw.count), firstOrdinal: firstOrdinal ?? ordinal,
+      elapsed: elapsed, payloadDigest: Digest.of(stored))
+    let encoded = header.encoded(key: key)
+    let info = ChunkInfo(header, offset: file.size)
+    do throws(TraceError) {
+      try file.append(encoded + stored)
+    } catch {
+      failure = error
+      throw error
+    }
+    if chunks.isEmpty { key = ChunkHeader.key(fromFirst: encoded) }
+    chunks.append(info)
+  }
+}
