@@ -9,7 +9,7 @@ extension TraceError {
   static func unsupported(_ path: String, _ offset: UInt64, _ feature: String) -> TraceError {
     TraceError(
       .unsupported,
-      "\(path): offset \(offset) holds \(feature), which this version does not know: use a later chronovisor")
+      "\(path): offset \(offset) holds \(feature), which this version does not know; use a later chronovisor")
   }
 
   static func unusable(_ path: String, _ offset: UInt64) -> TraceError {

@@ -1,7 +1,7 @@
 public import VMMCore
 
-/// Writes a trace: the guest first, then the events as they happen, in chunks that each reach the file whole. A recorder
-/// that dies leaves a file whose chunks can all be read, and which is visibly unfinished until `close`.
+/// Writes a trace: the guest first, then the events as they happen, in chunks that each reach the file whole. A
+/// recorder that dies leaves a file whose chunks can all be read, and which is visibly unfinished until `close`.
 ///
 /// Not thread-safe. After the first error every later call throws it again; what is in the file stays good.
 public final class TraceWriter {
