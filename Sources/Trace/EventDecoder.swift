@@ -5,6 +5,7 @@ struct EventDecoder {
   private var input: ByteReader
   private var shapes = [Shape](repeating: .none, count: ShapeTable.slotCount)
   private var lastTimestamp: UInt64 = 0
+  private var details = DetailCoding()
 
   init(_ bytes: [UInt8]) { input = ByteReader(bytes) }
 
@@ -32,6 +33,8 @@ struct EventDecoder {
         StateDigest(
           cpu: try input.read64(), memory: try input.read64(), output: try input.read64(),
           instructions: try input.varint()))
+    case Opcode.detail:
+      return .detail(try details.read(from: &input))
     case Opcode.end:
       return .end(try endReason())
     default:

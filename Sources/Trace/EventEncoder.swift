@@ -9,6 +9,7 @@ enum Opcode {
   static let memoryWrite: UInt8 = 0x18
   static let digest: UInt8 = 0x20
   static let end: UInt8 = 0x21
+  static let detail: UInt8 = 0x22
   static let firstSlot: UInt8 = 0x80
 
   // Added to the opcode of a delivery.
@@ -62,6 +63,7 @@ struct EventEncoder {
   private(set) var out = ByteWriter()
   private var table = ShapeTable()
   private var lastTimestamp: UInt64 = 0
+  private var details = DetailCoding()
 
   init() { out.reserve(TraceFormat.eventChunkSize + 4096) }
 
@@ -70,6 +72,7 @@ struct EventEncoder {
     out.removeAll()
     table.removeAll()
     lastTimestamp = 0
+    details = DetailCoding()
   }
 
   /// Adds a record; false when the event is none that the format can hold.
@@ -78,6 +81,9 @@ struct EventEncoder {
     case .interaction(let exit, let answer): return append(exit, answer)
     case .delivery(let delivery, let place): return append(delivery, at: place)
     case .digest(let digest): append(digest)
+    case .detail(let detail):
+      out.append(Opcode.detail)
+      return details.append(detail, to: &out)
     case .end(let reason): append(reason)
     }
     return true

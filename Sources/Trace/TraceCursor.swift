@@ -25,7 +25,7 @@ public struct TraceCursor: Sendable {
     pending = nil
     switch event {
     case .interaction, .delivery: ordinal &+= 1
-    case .digest: break
+    case .digest, .detail: break
     case .end: isPastEnd = true
     }
     return event

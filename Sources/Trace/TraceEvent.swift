@@ -9,6 +9,8 @@ public enum TraceEvent: Equatable, Sendable {
   case delivery(Delivery, at: Place)
   /// What the state was right here: a check, not an event (it has no ordinal).
   case digest(StateDigest)
+  /// What the next digest was made of, so that a divergence can name what differs.
+  case detail(StateDetail)
   /// The last record of a recording that ended in order.
   case end(EndReason)
 }
@@ -72,6 +74,35 @@ public struct StateDigest: Equatable, Hashable, Sendable {
     self.memory = memory
     self.output = output
     self.instructions = instructions
+  }
+}
+
+/// The registers of a state, and short checks of the memory that changed since the detail before it.
+public struct StateDetail: Equatable, Sendable {
+  /// The fields of the CPU state, in the order of `CPUState.fields`; missing ones are 0.
+  public var words: [UInt64]
+  /// A range of memory is `1 << pageShift` pages.
+  public var pageShift: UInt8
+  /// Ascending.
+  public var ranges: [RangeCheck]
+
+  public init(words: [UInt64], pageShift: UInt8, ranges: [RangeCheck]) {
+    self.words = words
+    self.pageShift = pageShift
+    self.ranges = ranges
+  }
+}
+
+/// A check of a range of guest memory.
+public struct RangeCheck: Equatable, Sendable {
+  /// The range's number: its first page index, shifted.
+  public var number: UInt32
+  /// The low bits of the sum of its page digests.
+  public var check: UInt16
+
+  public init(number: UInt32, check: UInt16) {
+    self.number = number
+    self.check = check
   }
 }
 

@@ -29,9 +29,23 @@ extension Random {
     switch below(20) {
     case 0..<14: return interaction()
     case 14..<18: return .delivery(delivery(), at: place())
+    case 18: return .detail(detail())
     default:
       return .digest(StateDigest(cpu: next(), memory: next(), output: next(), instructions: number()))
     }
+  }
+
+  /// A detail with as many words as a reader gives back.
+  mutating func detail() -> StateDetail {
+    let words = CPUState.fields.map { _ in below(3) == 0 ? number() : 0 }
+    var ranges: [RangeCheck] = []
+    var range: UInt32 = 0
+    for _ in 0..<below(20) {
+      range += UInt32(below(1000))
+      ranges.append(RangeCheck(number: range, check: UInt16(truncatingIfNeeded: next())))
+      range += 1
+    }
+    return StateDetail(words: words, pageShift: UInt8(below(32)), ranges: ranges)
   }
 
   mutating func interaction() -> TraceEvent {
@@ -158,7 +172,7 @@ func ordinals(_ events: some Sequence<TraceEvent>) -> UInt64 {
   events.reduce(0) { count, event in
     switch event {
     case .interaction, .delivery: count + 1
-    case .digest, .end: count
+    case .digest, .detail, .end: count
     }
   }
 }
