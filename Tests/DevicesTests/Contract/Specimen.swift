@@ -1,0 +1,61 @@
+import Devices
+import Testing
+
+/// A device for the contract suite, and how to make a new one of it.
+struct Specimen: Sendable, CustomTestStringConvertible {
+  var name: String
+  /// Offsets that the device's registers take up.
+  var offsets: UInt16
+  var make: @Sendable (Journal) -> any PortDevice
+  /// Something from outside other than an access and the passing of time.
+  var poke: @Sendable (any PortDevice, UInt64, UInt64) -> Void = { _, _, _ in }
+
+  var testDescription: String { name }
+}
+
+extension Specimen {
+  static let all: [Specimen] = [uart, pic, pit]
+
+  static let uart = Specimen(
+    name: "uart", offsets: 8, make: { UART(interrupt: $0.line(), output: $0.bytes()) },
+    poke: { device, random, now in
+      (device as? UART)?.receive([UInt8](repeating: UInt8(random & 0xff), count: Int(random >> 8 & 31)), now: now)
+    })
+
+  static let pic = Specimen(
+    name: "pic", offsets: 6, make: { _ in DualPIC() },
+    poke: { device, random, _ in
+      guard let pic = device as? DualPIC else { return }
+      if random & 1 == 0 { return pic.setLine(UInt8(random >> 8 & 31), random & 2 != 0) }
+      if pic.hasInterrupt || random & 0xf0 == 0 { _ = pic.acknowledge() }
+    })
+
+  static let pit = Specimen(name: "pit", offsets: 5, make: { PIT(interrupt: $0.line()) })
+}
+
+/// A random but reproducible life of a device.
+struct Life {
+  var generator: SeededGenerator
+  var now: UInt64 = 0
+  /// What was read, and what the device did.
+  var transcript: [String] = []
+
+  init(seed: UInt64) { generator = SeededGenerator(seed: seed) }
+
+  mutating func live(_ device: any PortDevice, as specimen: Specimen, steps: Int, journal: Journal) {
+    for _ in 0..<steps {
+      now += generator.next() % [1, 1000, 1_000_000, 3_000_000_000][Int(generator.next() % 4)]
+      let offset = UInt16(generator.next() % UInt64(specimen.offsets + 3))
+      let size = [UInt8(1), 1, 1, 2, 4][Int(generator.next() % 5)]
+      let random = generator.next()
+      switch generator.next() % 8 {
+      case 0: device.advance(to: now)
+      case 1: specimen.poke(device, random, now)
+      case 2, 3, 4: transcript.append("read \(device.read(offset: offset, size: size, now: now))")
+      default: device.write(offset: offset, size: size, value: UInt32(truncatingIfNeeded: random), now: now)
+      }
+      transcript += journal.drain()
+      transcript.append("deadline \(device.nextDeadline ?? 0)")
+    }
+  }
+}
