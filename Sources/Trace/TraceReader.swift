@@ -66,10 +66,14 @@ public final class TraceReader: Sendable {
     eventChunks = contents.events.map {
       EventChunk(firstOrdinal: $0.firstOrdinal, offset: $0.offset, elapsed: $0.elapsed, info: $0)
     }
-    damage = contents.damage
     duration = table.chunks.last?.elapsed ?? 0
+    var found = contents.damage
     var record: ClosingRecord?
-    if damage == nil, let chunk = table.closing { record = ClosingRecord(try? file.payload(of: chunk)) }
+    if found == nil, let chunk = table.closing {
+      record = ClosingRecord(try? file.payload(of: chunk))
+      if record == nil { found = TraceDamage(offset: chunk.offset, reason: "the closing chunk is wrong") }
+    }
+    damage = found
     closing = record == nil ? nil : table.closing
     eventCount = record?.events
     isComplete = record != nil
