@@ -27,7 +27,10 @@ func module(_ name: String, _ dependencies: [Target.Dependency], settings: [Swif
 }
 
 /// Documents that stand beside the code they describe.
-let documents: [String: [String]] = ["Trace": ["FORMAT.md"]]
+let documents: [String: [String]] = [
+  "Trace": ["FORMAT.md"],
+  "X86": ["README.md"],
+]
 
 func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
   .testTarget(name: name, dependencies: dependencies + ["Support"], swiftSettings: strict)

@@ -1,0 +1,114 @@
+internal import VMMCore
+
+/// Why `CPU.run` came back.
+enum RunEnd: Equatable {
+  /// `retired` has reached the limit.
+  case limit
+  /// The next instruction is the one at `stopAddress`.
+  case stopAddress
+  /// An instruction asks for an interaction: `requestedExit`, `answer`.
+  case exit
+  /// HLT retired, or the CPU was halted already.
+  case halted
+  case kicked
+  /// A triple fault.
+  case shutdown
+}
+
+/// How the delivery of an event ended.
+enum DeliveryEnd: Equatable {
+  case delivered
+  /// The delivery touches device memory: `requestedExit`. Nothing has changed; it is delivered again later.
+  case exit
+  /// A triple fault.
+  case shutdown
+}
+
+extension CPU {
+  var scratchOp: Op { Op(bitPattern: UInt(s[Slot.scratchOp])).unsafelyUnwrapped }
+
+  /// Something must be done before, or looked at after, each single instruction.
+  @inline(__always) var needsStepping: Bool {
+    s[Slot.interruptShadow] | s[Slot.replyCount] | s[Slot.systemFlags] & RFlags.tf | s[Slot.dr + 7] & 0xff != 0
+  }
+
+  /// Runs until `retired` is `limit`, or something else comes first.
+  func run(until limit: UInt64) -> RunEnd {
+    setLimit(limit)
+    while true {
+      if let end = settleEvents() { return end }
+      if s[Slot.kick] != 0 {
+        s[Slot.kick] = 0
+        return .kicked
+      }
+      if Int64(bitPattern: s[Slot.remaining]) <= 0 { return .limit }
+      if let end = step() { return end }
+    }
+  }
+
+  private func setLimit(_ limit: UInt64) {
+    let now = retired
+    s[Slot.limit] = limit
+    s[Slot.remaining] = limit &- now
+  }
+
+  /// Delivers a pending event; what ends the run instead, if anything.
+  private func settleEvents() -> RunEnd? {
+    while let event = pendingEvent {
+      switch deliver(event) {
+      case .delivered:
+        pendingEvent = nil
+        clearReplies()
+      case .exit:
+        s[Slot.replyCursor] = 0
+        return .exit
+      case .shutdown:
+        return .shutdown
+      }
+    }
+    return s[Slot.halted] != 0 ? .halted : nil
+  }
+
+  /// Executes exactly one instruction, decoded anew. A fault becomes the pending event.
+  func step() -> RunEnd? {
+    let traps = s[Slot.systemFlags] & RFlags.tf != 0
+    let shadow = s[Slot.interruptShadow]
+    guard beforeInstruction() else {
+      noteFault()
+      return nil
+    }
+    let op = scratchOp
+    guard fetch(into: op) else {
+      noteFault()
+      return nil
+    }
+    s[Slot.interruptShadow] = 0
+    rip = nextRIP(op)
+    if execute(op) {
+      s[Slot.remaining] &-= 1
+      clearReplies()
+      s[Slot.repeatIterations] = 0
+      afterInstruction(trap: traps)
+      return nil
+    }
+    return abandon(op, shadow: shadow)
+  }
+
+  /// The instruction at `op` did not complete: a fault becomes the pending event, an exit is handed out.
+  func abandon(_ op: Op, shadow: UInt64 = 0) -> RunEnd? {
+    rip = op.rip
+    s[Slot.replyCursor] = 0
+    if s[Slot.faultPending] != 0 {
+      noteFault()
+      return nil
+    }
+    s[Slot.interruptShadow] = shadow
+    return s[Slot.exitKind] != ExitKind.none ? .exit : nil
+  }
+
+  func noteFault() {
+    clearReplies()
+    s[Slot.repeatIterations] = 0
+    pendingEvent = takeFault()
+  }
+}

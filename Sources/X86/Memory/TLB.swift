@@ -1,0 +1,165 @@
+/// The translation cache for data: three direct-mapped contexts of 1024 entries, each entry four words.
+///
+/// It never shows: a guest write to a page that a cached walk has read flushes it (`PageUse.pageTable`), so that a run
+/// is a function of registers and memory alone, wherever it was started.
+enum TLB {
+  static var entries: Int { 1024 }
+  static var wordsPerEntry: Int { 4 }
+  /// Entries, then a log of the filled ones: their count and up to 255 of their word offsets.
+  static var wordsPerContext: Int { 4096 + 256 }
+  static var logCapacity: UInt64 { 255 }
+  static var logCount: Int { 4096 }
+
+  /// The linear page that loads, or stores, may access through the entry; `invalid` for none.
+  static var readTag: Int { 0 }
+  static var writeTag: Int { 1 }
+  /// Host address minus linear address.
+  static var addend: Int { 2 }
+  /// Physical page and the bits below.
+  static var info: Int { 3 }
+  static var invalid: UInt64 { 1 }
+  /// The walk found the page writable and dirty: a store needs no other walk.
+  static var infoWritable: UInt64 { 1 }
+  static var infoGlobal: UInt64 { 2 }
+
+  /// Contexts: supervisor under SMAP, supervisor that may reach user pages, user.
+  static var supervisorStrict: Int { 0 }
+  static var supervisor: Int { 1 }
+  static var user: Int { 2 }
+
+  @inline(__always) static func offset(_ linear: UInt64) -> Int {
+    Int(truncatingIfNeeded: (linear &>> 10) & 0xffc)
+  }
+}
+
+/// The translation cache for code: two contexts (supervisor, user) of 256 entries: linear page, physical page.
+enum FetchTLB {
+  static var wordsPerContext: Int { 512 }
+  @inline(__always) static func offset(_ linear: UInt64) -> Int {
+    Int(truncatingIfNeeded: (linear &>> 11) & 0x1fe)
+  }
+}
+
+/// What the engine knows of a page of guest memory, one byte each.
+enum PageUse {
+  /// Decoded blocks come from it.
+  static var code: UInt8 { 1 }
+  /// A cached translation was read from it.
+  static var pageTable: UInt8 { 2 }
+}
+
+extension CPU {
+  @inline(__always) var pageUse: UnsafeMutablePointer<UInt8> {
+    UnsafeMutablePointer(bitPattern: UInt(s[Slot.pageUse])).unsafelyUnwrapped
+  }
+
+  /// Chooses the TLB context that data accesses of the current instruction go through.
+  func selectTLBContext() {
+    let context: Int
+    if s[Slot.privilegeLevel] == 3 {
+      context = TLB.user
+    } else if s[Slot.cr4] & CR4.smap != 0 && s[Slot.systemFlags] & RFlags.ac == 0 {
+      context = TLB.supervisorStrict
+    } else {
+      context = TLB.supervisor
+    }
+    s[Slot.tlb] = UInt64(Slot.tlbEntries &+ context &* TLB.wordsPerContext)
+  }
+
+  /// Drops all translations, or (a CR3 load) all but those of global pages.
+  func flushTLB(keepingGlobal: Bool = false) {
+    for context in 0..<3 { flush(context: context, keepingGlobal: keepingGlobal) }
+    for index in stride(from: 0, to: 2 * FetchTLB.wordsPerContext, by: 2) { s[Slot.fetchTLB + index] = TLB.invalid }
+    newEpoch()
+  }
+
+  /// Drops the translations of one linear page (INVLPG).
+  func flushTLB(page linear: UInt64) {
+    for context in 0..<3 {
+      invalidate(s + (Slot.tlbEntries + context * TLB.wordsPerContext + TLB.offset(linear)))
+    }
+    for context in 0..<2 {
+      s[Slot.fetchTLB + context * FetchTLB.wordsPerContext + FetchTLB.offset(linear)] = TLB.invalid
+    }
+    newEpoch()
+  }
+
+  /// Ways from RIP to code that were cached so far no longer hold.
+  func newEpoch() {
+    s[Slot.epoch] &+= 1
+    s[Slot.codeKey] = .max
+    s[Slot.leaveBlock] = 1
+    makeTranslationKey()
+  }
+
+  private func invalidate(_ entry: UnsafeMutablePointer<UInt64>) {
+    entry[TLB.readTag] = TLB.invalid
+    entry[TLB.writeTag] = TLB.invalid
+    entry[TLB.info] = 0
+  }
+
+  private func flush(context: Int, keepingGlobal: Bool) {
+    let base = s + (Slot.tlbEntries + context * TLB.wordsPerContext)
+    let count = base[TLB.logCount]
+    if count > TLB.logCapacity || base[TLB.readTag] == 0 {
+      // More entries than the log holds, or a block that was never used: all of them.
+      for index in stride(from: 0, to: TLB.logCount, by: TLB.wordsPerEntry) { invalidate(base + index) }
+      base[TLB.logCount] = 0
+      return
+    }
+    var kept: UInt64 = 0
+    for number in 0..<Int(count) {
+      let offset = base[TLB.logCount + 1 + number]
+      let entry = base + Int(offset)
+      if keepingGlobal && entry[TLB.info] & TLB.infoGlobal != 0 {
+        base[TLB.logCount + 1 + Int(kept)] = offset
+        kept += 1
+      } else {
+        invalidate(entry)
+      }
+    }
+    base[TLB.logCount] = kept
+  }
+
+  /// Makes every store look at `pageUse` and the dirty set again, without another walk.
+  func dropWriteTags() {
+    forEachCachedEntry { $0[TLB.writeTag] = TLB.invalid }
+  }
+
+  /// The same for one physical page.
+  func dropWriteTags(physicalPage: UInt64) {
+    forEachCachedEntry { entry in
+      if entry[TLB.info] & ~0xfff == physicalPage { entry[TLB.writeTag] = TLB.invalid }
+    }
+  }
+
+  @inline(__always) private func forEachCachedEntry(_ body: (UnsafeMutablePointer<UInt64>) -> Void) {
+    for context in 0..<3 {
+      let base = s + (Slot.tlbEntries + context * TLB.wordsPerContext)
+      let count = base[TLB.logCount]
+      if count > TLB.logCapacity {
+        for index in stride(from: 0, to: TLB.logCount, by: TLB.wordsPerEntry) { body(base + index) }
+      } else {
+        for number in 0..<Int(count) { body(base + Int(base[TLB.logCount + 1 + number])) }
+      }
+    }
+  }
+
+  /// Fills an entry of a context for loads, and notes it in the log.
+  func fillTLB(context: Int, linear: UInt64, host: UInt64, info: UInt64) -> UnsafeMutablePointer<UInt64> {
+    let base = s + (Slot.tlbEntries + context * TLB.wordsPerContext)
+    let offset = TLB.offset(linear)
+    let entry = base + offset
+    if entry[TLB.readTag] == TLB.invalid {
+      let count = base[TLB.logCount]
+      if count < TLB.logCapacity { base[TLB.logCount + 1 + Int(count)] = UInt64(offset) }
+      if count <= TLB.logCapacity { base[TLB.logCount] = count + 1 }
+    }
+    let page = linear & ~0xfff
+    entry[TLB.readTag] = page
+    entry[TLB.writeTag] = TLB.invalid
+    entry[TLB.addend] = host &- page
+    entry[TLB.info] = info
+    return entry
+  }
+}

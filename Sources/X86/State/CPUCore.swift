@@ -1,0 +1,66 @@
+internal import GuestMemory
+internal import VMMCore
+
+/// Owns the state block of one vCPU, and what the block only points to.
+final class CPUCore {
+  let cpu: CPU
+  let memory: GuestMemory
+  let model: CPUModel
+  let blocks: BlockCache
+  private let pageUse: UnsafeMutablePointer<UInt8>
+  private let scratch: Op
+
+  init(memory: GuestMemory, model: CPUModel) {
+    self.memory = memory
+    self.model = model
+    let block = UnsafeMutablePointer<UInt64>.allocate(capacity: Slot.count)
+    block.initialize(repeating: 0, count: Slot.count)
+    cpu = CPU(block)
+    pageUse = .allocate(capacity: memory.pageCount)
+    pageUse.initialize(repeating: 0, count: memory.pageCount)
+    scratch = .allocate(capacity: 1)
+    scratch.initialize(to: Instruction())
+    cpu[Slot.scratchOp] = UInt64(UInt(bitPattern: scratch))
+    blocks = BlockCache(cpu: cpu, pageCount: memory.pageCount)
+    describeMemory()
+    cpu[Slot.core] = UInt64(UInt(bitPattern: Unmanaged.passUnretained(self).toOpaque()))
+    cpu[Slot.reservedAddressBits] = physicalAddressReserved(model)
+    cpu[Slot.pagingFeatures] = model.lookup(leaf: 0x8000_0001, subleaf: 0).edx & 1 << 26 != 0 ? 1 : 0
+    cpu.flushTLB()
+    cpu.load(CPUState())
+  }
+
+  deinit {
+    cpu.s.deallocate()
+    pageUse.deallocate()
+    scratch.deallocate()
+  }
+
+  private func describeMemory() {
+    // Guest memory has at most two regions: below and above the hole for devices.
+    precondition(memory.regions.count <= 2)
+    cpu[Slot.regionCount] = UInt64(memory.regions.count)
+    for (number, region) in memory.regions.enumerated() {
+      cpu[Slot.regions + 4 * number] = region.start.rawValue
+      cpu[Slot.regions + 4 * number + 1] = UInt64(region.size)
+      cpu[Slot.regions + 4 * number + 2] = UInt64(UInt(bitPattern: region.host))
+      cpu[Slot.regions + 4 * number + 3] = UInt64(region.firstPageIndex)
+    }
+    cpu[Slot.dirtyBitmap] = UInt64(UInt(bitPattern: memory.dirty.baseAddress))
+    cpu[Slot.pageUse] = UInt64(UInt(bitPattern: pageUse))
+  }
+}
+
+extension CPU {
+  /// The owner of the block: CPUID's model and the guest memory. Not for hot paths.
+  var core: CPUCore {
+    Unmanaged<CPUCore>.fromOpaque(UnsafeRawPointer(bitPattern: UInt(s[Slot.core]))!).takeUnretainedValue()
+  }
+}
+
+/// The bits of a page-table entry's address field above the width that CPUID leaf 0x80000008 gives (40 without it).
+private func physicalAddressReserved(_ model: CPUModel) -> UInt64 {
+  let leaf = UInt64(model.lookup(leaf: 0x8000_0008, subleaf: 0).eax & 0xff)
+  let width = leaf >= 32 && leaf <= 52 ? leaf : 40
+  return 0x000f_ffff_ffff_ffff & ~((1 << width) - 1)
+}

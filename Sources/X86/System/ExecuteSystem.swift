@@ -1,0 +1,5 @@
+extension CPU {
+  /// The instructions of `SystemOperation`.
+  @inline(never)
+  func executeSystem(_ op: Op) -> Bool { raiseUndefined() }
+}
