@@ -87,6 +87,9 @@ extension FloatingPointContext {
 
   /// FSCALE can leave the range so far that even a wrapped exponent does not fit: zero or infinity, as on the host.
   private mutating func beyondWrap(infinite: Bool, sign: Bool, _ format: FloatingPointFormat) -> RoundedFloat {
+    guard format.wrap == FloatingPointFormat.extended.wrap else {
+      return RoundedFloat(sign: sign, exponent: 0, significand: 0)
+    }
     raise(.precision)
     roundedUp = infinite
     return RoundedFloat(
