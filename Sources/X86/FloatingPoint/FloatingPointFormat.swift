@@ -22,8 +22,8 @@ struct FloatingPointFormat {
   }
 }
 
-/// A value taken apart. For finite values and NaNs the significand has its integer bit at bit 63 (a NaN's quiet bit is bit
-/// 62); the value is significand / 2⁶³ · 2^exponent.
+/// A value taken apart. For finite values and NaNs the significand has its integer bit at bit 63 (a NaN's quiet bit is
+/// bit 62); the value is significand / 2⁶³ · 2^exponent.
 struct UnpackedFloat {
   enum Kind: UInt8 {
     case zero, finite, infinity, quietNaN, signalingNaN

@@ -5,8 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/// Registers before and after a run. `gpr` is in instruction-set order (rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi, r8 … r15);
-/// `fx` is an FXSAVE64 image, which must not have reserved MXCSR bits set.
+/// Registers before and after a run. `gpr` is in instruction-set order (rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi,
+/// r8 … r15); `fx` is an FXSAVE64 image, which must not have reserved MXCSR bits set.
 typedef struct {
   uint64_t gpr[16];
   uint64_t rflags;
@@ -31,9 +31,9 @@ enum {
 /// Whether this host can run it (x86-64 Linux that lets a process map writable code).
 int native_available(void);
 
-/// Runs `length` bytes of 64-bit user-mode code from `state` and stores the state after it. The first `memory_size` bytes of the
-/// operand area are loaded from `memory` before and stored to it after. Returns -1 when the code ran to its end, else
-/// the vector of the exception that stopped it. One run at a time; others wait.
+/// Runs `length` bytes of 64-bit user-mode code from `state` and stores the state after it. The first
+/// `memory_size` bytes of the operand area are loaded from `memory` before and stored to it after. Returns -1 when the
+/// code ran to its end, else the vector of the exception that stopped it. One run at a time; others wait.
 int native_execute(NativeState *state, const uint8_t *code, size_t length, uint8_t *memory, size_t memory_size);
 
 #endif

@@ -92,7 +92,11 @@ struct BinaryArithmeticTests {
         failures += 1
         if failures < 6 {
           Issue.record(
-            "\(operation.name) \(hex(a)) \(hex(b)) mxcsr \(hex(control.word)): host \(hex(native)) \(hex(status)) \(vector ?? -1), ours \(hex(result)) \(hex(context.raised.rawValue))"
+            """
+            \(operation.name) \(hex(a)) \(hex(b)) mxcsr \(hex(control.word)): \
+            host \(hex(native)) \(hex(status)) \(vector ?? -1), \
+            ours \(hex(result)) \(hex(context.raised.rawValue))
+            """
           )
         }
       }
@@ -142,7 +146,11 @@ struct BinaryArithmeticTests {
         failures += 1
         if failures < 6 {
           Issue.record(
-            "\(conversion.name) \(hex(a)) mxcsr \(hex(control.word)): host \(hex(state.gpr.0)) \(hex(status)), ours \(hex(result)) \(hex(context.raised.rawValue))"
+            """
+            \(conversion.name) \(hex(a)) mxcsr \(hex(control.word)): \
+            host \(hex(state.gpr.0)) \(hex(status)), \
+            ours \(hex(result)) \(hex(context.raised.rawValue))
+            """
           )
         }
       }

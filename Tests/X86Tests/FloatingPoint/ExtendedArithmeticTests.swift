@@ -60,7 +60,11 @@ struct ExtendedArithmeticTests {
         failures += 1
         if failures < 10 {
           Issue.record(
-            "\(operation) \(hex(a)) \(hex(b)) fcw \(hex(control.word)): host \(hex(expected)) \(hex(native.status)), ours \(hex(result)) \(hex(context.raised.rawValue)) \(isUp)"
+            """
+            \(operation) \(hex(a)) \(hex(b)) fcw \(hex(control.word)): \
+            host \(hex(expected)) \(hex(native.status)), \
+            ours \(hex(result)) \(hex(context.raised.rawValue)) \(isUp)
+            """
           )
         }
       }

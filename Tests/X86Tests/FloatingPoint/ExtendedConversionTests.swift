@@ -58,7 +58,11 @@ struct ExtendedConversionTests {
         failures += 1
         if failures < 10 {
           Issue.record(
-            "\(store.name) \(hex(a)) fcw \(hex(control.word)): host \(memory) \(hex(native.status)), ours \(result) \(hex(context.raised.rawValue)) \(context.roundedUp)"
+            """
+            \(store.name) \(hex(a)) fcw \(hex(control.word)): \
+            host \(memory) \(hex(native.status)), \
+            ours \(result) \(hex(context.raised.rawValue)) \(context.roundedUp)
+            """
           )
         }
       }
@@ -117,7 +121,11 @@ struct ExtendedConversionTests {
         failures += 1
         if failures < 10 {
           Issue.record(
-            "\(load.name) \(memory) fcw \(hex(control.word)): host \(hex(native.st(0))) \(hex(native.status)), ours \(hex(result)) \(hex(context.raised.rawValue))"
+            """
+            \(load.name) \(memory) fcw \(hex(control.word)): \
+            host \(hex(native.st(0))) \(hex(native.status)), \
+            ours \(hex(result)) \(hex(context.raised.rawValue))
+            """
           )
         }
       }
@@ -182,7 +190,11 @@ struct ExtendedConversionTests {
         failures += 1
         if failures < 10 {
           Issue.record(
-            "\(hex(a)) \(hex(control.word)): host \(hex(native.st(0))) \(hex(native.st(1))) \(hex(native.status)), ours \(result) \(context.raised)"
+            """
+            \(hex(a)) \(hex(control.word)): \
+            host \(hex(native.st(0))) \(hex(native.st(1))) \(hex(native.status)), \
+            ours \(result) \(context.raised)
+            """
           )
         }
       }
