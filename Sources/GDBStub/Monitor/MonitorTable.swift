@@ -1,0 +1,34 @@
+/// The stub's own `monitor` commands. A target's come after them.
+struct MonitorTable {
+  typealias Handler = (Session) -> ([String]) throws(PacketError) -> String
+
+  struct Command {
+    var info: MonitorCommandInfo
+    var handler: Handler
+
+    init(_ name: String, _ usage: String, _ summary: String, _ handler: @escaping Handler) {
+      info = MonitorCommandInfo(name: name, usage: usage, summary: summary)
+      self.handler = handler
+    }
+  }
+
+  let commands = [
+    Command("help", "", "this list", Session.monitorHelp),
+    Command("when", "", "where the machine stands", Session.monitorWhen),
+    Command("recording", "", "what is being replayed", Session.monitorRecording),
+    Command("seek", "PLACE", "go there with the next step (gdb: `seek PLACE`, `run PLACE`)", Session.monitorSeek),
+    Command("goto", "PLACE", "go there now, unseen by the client until its next stop", Session.monitorGoto),
+    Command("back", "[N]", "go to the Nth stop before with the next step (gdb: `back`)", Session.monitorBack),
+    Command("forward", "[N]", "undo `back` (gdb: `forward`)", Session.monitorForward),
+    Command("history", "", "the stops of this session", Session.monitorHistory),
+    Command("checkpoint", "[NOTE]", "take a checkpoint here", Session.monitorCheckpoint),
+    Command("checkpoints", "", "list the checkpoints", Session.monitorCheckpoints),
+    Command("restart", "N", "go to checkpoint N with the next step (gdb: `restart N`)", Session.monitorRestart),
+    Command("delete", "N", "delete checkpoint N", Session.monitorDelete),
+    Command("breakpoints", "", "the breakpoints and watchpoints that are set now", Session.monitorBreakpoints),
+    Command("xp", "ADDRESS [COUNT]", "show physical memory: COUNT bytes (64)", Session.monitorPhysical),
+    Command("physical", "[on|off]", "take the client's addresses as physical ones", Session.monitorPhysicalMode),
+    Command("diversion", "begin|end", "a throw-away copy of the machine that may be changed", Session.monitorDiversion),
+    Command("why", "", "why the last change or move was refused", Session.monitorWhy),
+  ]
+}

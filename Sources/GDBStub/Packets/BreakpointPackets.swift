@@ -1,0 +1,75 @@
+extension Session {
+  /// `Z TYPE,ADDRESS,KIND[;CONDITIONS][;cmds:PERSIST,COMMANDS]`
+  func insertPoint(_ reader: inout PacketReader) throws(PacketError) -> Reply {
+    let (type, address, kind) = try takePoint(&reader)
+    if let breakpoint = BreakpointTable.Kind(rawValue: type) {
+      let details = try takeDetails(&reader)
+      try breakpoints.insert(breakpoint, at: address, details)
+    } else {
+      try reader.expectEnd()
+      try breakpoints.insert(try watchpoint(type, address, kind))
+    }
+    return .ok
+  }
+
+  /// `z TYPE,ADDRESS,KIND`
+  func removePoint(_ reader: inout PacketReader) throws(PacketError) -> Reply {
+    let (type, address, kind) = try takePoint(&reader)
+    if let breakpoint = BreakpointTable.Kind(rawValue: type) {
+      breakpoints.remove(breakpoint, at: address)
+    } else {
+      breakpoints.remove(try watchpoint(type, address, kind))
+    }
+    return .ok
+  }
+
+  /// For breakpoints `kind` is the length of the instruction that would be replaced: of no interest here. For
+  /// watchpoints it is the number of bytes.
+  private func takePoint(
+    _ reader: inout PacketReader
+  ) throws(PacketError) -> (type: UInt8, address: UInt64, kind: UInt64) {
+    let type = try reader.number()
+    guard type <= 4 else { throw .malformed }
+    try reader.expect(",")
+    let address = try reader.number()
+    try reader.expect(",")
+    return (UInt8(type), address, try reader.number())
+  }
+
+  private func watchpoint(_ type: UInt8, _ address: UInt64, _ count: UInt64) throws(PacketError) -> Watchpoint {
+    guard let kind = Watchpoint.Kind(rawValue: type), let point = Watchpoint(kind, at: address, count: count) else {
+      throw .malformed
+    }
+    return point
+  }
+
+  private func takeDetails(_ reader: inout PacketReader) throws(PacketError) -> BreakpointTable.Breakpoint {
+    var breakpoint = BreakpointTable.Breakpoint()
+    while !reader.isAtEnd {
+      _ = reader.skip(";")
+      if reader.peek == UInt8(ascii: "X") {
+        try takeExpressions(&reader, into: &breakpoint.conditions)
+      } else {
+        guard reader.text(until: ":") == "cmds" else { throw .malformed }
+        try reader.expect(":")
+        _ = try reader.number()
+        try reader.expect(",")
+        try takeExpressions(&reader, into: &breakpoint.commands)
+      }
+    }
+    return breakpoint
+  }
+
+  /// `X LENGTH,HEX`, one after another.
+  private func takeExpressions(
+    _ reader: inout PacketReader, into expressions: inout [AgentExpression]
+  ) throws(PacketError) {
+    repeat {
+      try reader.expect("X")
+      let length = try reader.length(limit: AgentExpression.maximumLength)
+      try reader.expect(",")
+      guard expressions.count < BreakpointTable.maximumExpressions else { throw .tooMuch }
+      expressions.append(try AgentExpression(try reader.hexBytes(count: length)))
+    } while reader.peek == UInt8(ascii: "X")
+  }
+}

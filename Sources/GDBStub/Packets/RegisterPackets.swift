@@ -1,0 +1,67 @@
+internal import VMMCore
+
+extension Session {
+  func registerSource() throws(PacketError) -> RegisterSource {
+    do {
+      return RegisterSource(
+        state: try target.registers(), position: target.position, instructionCount: target.instructionCount ?? 0)
+    } catch {
+      throw PacketError(error)
+    }
+  }
+
+  /// `g`: every register, in the order of their numbers.
+  func readRegisters(_ reader: inout PacketReader) throws(PacketError) -> Reply {
+    let source = try registerSource()
+    var bytes: [UInt8] = []
+    for register in layout.registers { bytes += register.bytes(from: source) }
+    return .hex(bytes)
+  }
+
+  /// `p NUMBER`
+  func readRegister(_ reader: inout PacketReader) throws(PacketError) -> Reply {
+    let register = try takeRegister(&reader)
+    try reader.expectEnd()
+    return .hex(register.bytes(from: try registerSource()))
+  }
+
+  /// `P NUMBER=VALUE`
+  func writeRegister(_ reader: inout PacketReader) throws(PacketError) -> Reply {
+    let register = try takeRegister(&reader)
+    try reader.expect("=")
+    let bytes = try reader.hexBytes(count: register.byteCount)
+    try reader.expectEnd()
+    guard let set = register.set else { throw .refused("\(register.name) cannot be written") }
+    var state = try registerSource().state
+    set(&state, register.value(of: bytes))
+    return try replaceState(state)
+  }
+
+  /// `G VALUES`: at most as many registers as there are, each whole. Those that do not change are not written, so that
+  /// a narrow view of a wide register does not cut it.
+  func writeRegisters(_ reader: inout PacketReader) throws(PacketError) -> Reply {
+    let source = try registerSource()
+    var state = source.state
+    for register in layout.registers where !reader.isAtEnd {
+      let bytes = try reader.hexBytes(count: register.byteCount)
+      if bytes != register.bytes(from: source) { register.set?(&state, register.value(of: bytes)) }
+    }
+    try reader.expectEnd()
+    return try replaceState(state)
+  }
+
+  private func takeRegister(_ reader: inout PacketReader) throws(PacketError) -> Register {
+    let number = try reader.number()
+    guard number < UInt64(layout.registers.count) else { throw .notFound }
+    return layout.registers[Int(number)]
+  }
+
+  func replaceState(_ state: CPUState) throws(PacketError) -> Reply {
+    do {
+      try target.setRegisters(state)
+      return .ok
+    } catch {
+      throw PacketError(error)
+    }
+  }
+}

@@ -1,0 +1,69 @@
+public import VMMCore
+
+/// The machine that the client is told about. gdb cannot change it within a connection.
+public enum ClientArchitecture: String, Sendable, CaseIterable {
+  /// 64-bit registers; right for every guest that uses them.
+  case x64 = "i386:x86-64"
+  /// 32-bit code.
+  case i386 = "i386"
+  /// 16-bit code, real mode above all.
+  case i8086 = "i8086"
+
+  /// The one that fits the code that a CPU is about to execute (Intel SDM vol. 3, 3.4.5 and 4.1).
+  public init(for state: CPUState) {
+    if state.is64Bit {
+      self = .x64
+    } else {
+      self = state.cs.isDefault32 ? .i386 : .i8086
+    }
+  }
+}
+
+/// The registers of an architecture in the order of their numbers, which is QEMU's.
+struct RegisterLayout {
+  let architecture: ClientArchitecture
+  let registers: [Register]
+  /// The numbers that stop replies carry along, so that the client need not ask: program counter, stack and frame
+  /// pointer, flags.
+  let expedited: [Int]
+
+  init(_ architecture: ClientArchitecture) {
+    self.architecture = architecture
+    var table = RegisterTable(is64Bit: architecture == .x64)
+    table.addCore()
+    table.addReplay()
+    registers = table.registers
+    let names =
+      architecture == .x64 ? ["rbp", "rsp", "rip", "eflags"] : ["ebp", "esp", "eip", "eflags"]
+    expedited = registers.indices.filter { names.contains(table.registers[$0].name) }
+  }
+
+  func number(of name: String) -> Int? { registers.firstIndex { $0.name == name } }
+}
+
+/// Makes a layout's registers.
+struct RegisterTable {
+  let is64Bit: Bool
+  var registers: [Register] = []
+
+  init(is64Bit: Bool) { self.is64Bit = is64Bit }
+
+  /// The width of addresses and of general registers.
+  var wordBits: Int { is64Bit ? 64 : 32 }
+
+  mutating func add(
+    _ name: String, _ bits: Int, type: String, group: String? = nil, in feature: Register.Feature = .core,
+    _ get: @escaping (RegisterSource) -> RegisterValue, _ set: ((inout CPUState, RegisterValue) -> Void)? = nil
+  ) {
+    registers.append(
+      Register(name: name, bits: bits, type: type, group: group, feature: feature, get: get, set: set))
+  }
+
+  mutating func addCore() {
+    addGeneral()
+    addSegments()
+    addControl()
+    addX87()
+    addSSE()
+  }
+}

@@ -1,0 +1,111 @@
+internal import VMMCore
+
+// MARK: - Running the target
+
+extension Session {
+  /// Runs the target, or goes where `monitor seek` said, and tells where it stopped.
+  func resume(
+    _ direction: ResumeRequest.Direction, _ mode: ResumeRequest.Mode
+  ) throws(PacketError) -> Reply {
+    if let destination = pendingSeek {
+      pendingSeek = nil
+      return try move(to: destination, isNewStop: false)
+    }
+    let request = ResumeRequest(
+      direction, mode, breakpoints: breakpoints.addresses, watchpoints: breakpoints.watchpoints)
+    do {
+      let report = try target.resume(request, control: RunControl(self, direction))
+      return stopped(report)
+    } catch {
+      throw PacketError(error)
+    }
+  }
+
+  /// Moves the target; `isNewStop` unless the history already knows the place.
+  func move(to destination: Destination, isNewStop: Bool = true) throws(PacketError) -> Reply {
+    do {
+      let report = try target.seek(destination, control: RunControl(self, .forward))
+      return stopped(report, isNewStop: isNewStop)
+    } catch {
+      throw PacketError(error)
+    }
+  }
+
+  private func stopped(_ report: StopReport, isNewStop: Bool = true) -> Reply {
+    if isNewStop, !target.isDiverted { history.record(target.position) }
+    lastStop = report
+    return stopReply(report)
+  }
+}
+
+/// The stub's side of a run: interrupts, conditions and dynamic prints.
+private final class RunControl: ResumeControl {
+  private let session: Session
+  private let direction: ResumeRequest.Direction
+
+  init(_ session: Session, _ direction: ResumeRequest.Direction) {
+    self.session = session
+    self.direction = direction
+  }
+
+  func shouldStop() -> Bool { session.pollForInterrupt() }
+
+  /// A breakpoint with commands carries them out and does not stop; backwards, where nothing is executed, it does
+  /// neither.
+  func shouldReport(breakpointAt address: UInt64, in view: any MachineView) -> Bool {
+    let environment = ViewEnvironment(session, view)
+    for breakpoint in session.breakpoints.breakpoints(at: address) where holds(breakpoint, in: environment) {
+      if breakpoint.commands.isEmpty { return true }
+      if direction == .forward { carryOut(breakpoint.commands, in: environment) }
+    }
+    return false
+  }
+
+  /// A condition without a value counts as true: the user sees the place and can look.
+  private func holds(_ breakpoint: BreakpointTable.Breakpoint, in environment: ViewEnvironment) -> Bool {
+    guard !breakpoint.conditions.isEmpty else { return true }
+    for condition in breakpoint.conditions {
+      guard let value = try? AgentMachine.evaluate(condition, in: environment) else { return true }
+      if value != 0 { return true }
+    }
+    return false
+  }
+
+  private func carryOut(_ commands: [AgentExpression], in environment: ViewEnvironment) {
+    for command in commands {
+      do {
+        _ = try AgentMachine.evaluate(command, in: environment)
+      } catch {
+        environment.agentPrint(Array("chronovisor: a dynamic print failed: \(error)\n".utf8))
+      }
+    }
+  }
+}
+
+/// What an expression sees: the machine at the instant of the hit.
+private final class ViewEnvironment: AgentEnvironment {
+  private let session: Session
+  private let view: any MachineView
+  private lazy var source = (try? view.registers()).map {
+    RegisterSource(state: $0, position: session.target.position, instructionCount: 0)
+  }
+
+  init(_ session: Session, _ view: any MachineView) {
+    self.session = session
+    self.view = view
+  }
+
+  func agentRegister(_ number: Int) -> UInt64? {
+    guard session.layout.registers.indices.contains(number), session.layout.registers[number].bits <= 64 else {
+      return nil
+    }
+    return source.map { session.layout.registers[number].get($0).low }
+  }
+
+  func agentMemory(at address: UInt64, count: Int) -> [UInt8]? {
+    let bytes = view.readMemory(at: address, count: count)
+    return bytes.count >= count ? Array(bytes.prefix(count)) : nil
+  }
+
+  func agentPrint(_ text: [UInt8]) { session.showOnConsole(text) }
+}

@@ -1,0 +1,176 @@
+internal import VMMCore
+
+/// Why a session with one client ended.
+public enum SessionEnd: Equatable, Sendable {
+  /// The client detached in order.
+  case detached
+  /// The client killed the machine.
+  case killed
+  /// The connection went away, or the server was asked to stop.
+  case closed
+}
+
+/// One client's conversation about one target: takes packets, answers each, until the client leaves. Everything that
+/// is bound to a connection (breakpoints, modes, the history of stops) is here; the target outlives it.
+public final class Session {
+  let target: any DebugTarget
+  private let transport: any Transport
+
+  let layout: RegisterLayout
+  var breakpoints = BreakpointTable()
+  var history = StopHistory()
+  var client = ClientFeatures()
+
+  /// The stop that `?` tells again.
+  var lastStop = StopReport.step
+  /// `m`, `M` and `X` name guest-physical addresses (Qqemu.PhyMemMode).
+  var usesPhysicalMemory = false
+  /// Where the next resume goes instead of running: how `monitor seek` makes the client see the new place as a stop.
+  var pendingSeek: Destination?
+  /// What the last refused change of registers or memory was refused for.
+  var lastRefusal: String?
+  /// target.xml.
+  private(set) lazy var targetDescription = TargetDescription(layout).xml
+  /// Extended mode: the client stays after `kill` and may start again.
+  var isExtended = false
+  /// The client has killed the machine and not started it again.
+  var wasKilled = false
+  /// Set by a packet that ends the session.
+  var ending: SessionEnd?
+  /// Set by QStartNoAckMode once its answer is acknowledged.
+  var acknowledges = true
+
+  private let packets = PacketTable()
+  let monitorTable = MonitorTable()
+  private var parser = PacketParser()
+  private var input: [UInt8] = []
+  private var inputIndex = 0
+  /// Events that came while the machine ran.
+  private var deferred: [ClientEvent] = []
+  private var lastFrame: [UInt8] = []
+
+  /// A client that sends so much while the machine runs is not a debugger.
+  private static let maximumDeferred = 256
+  private static let maximumDeferredBytes = 4 * PacketParser.maximumPayload
+
+  /// - Parameter architecture: the one that the client is told; `nil` for what fits the code that the target is in.
+  public init(target: any DebugTarget, transport: any Transport, architecture: ClientArchitecture? = nil) {
+    self.target = target
+    self.transport = transport
+    let state = try? target.registers()
+    layout = RegisterLayout(architecture ?? state.map { ClientArchitecture(for: $0) } ?? .x64)
+    history.record(target.position)
+  }
+
+  /// Serves the client until it leaves. A diversion that it has begun ends with it.
+  public func run() -> SessionEnd {
+    while ending == nil, let event = nextEvent() { handle(event) }
+    if target.isDiverted { try? target.endDiversion() }
+    return wasKilled ? .killed : ending ?? .closed
+  }
+
+  private func handle(_ event: ClientEvent) {
+    switch event {
+    case .packet(let payload):
+      acknowledge("+")
+      answer(payload)
+    case .damaged: acknowledge("-")
+    case .oversized:
+      acknowledge("+")
+      send(.payload(PacketError.tooMuch.payload))
+    case .rejected: if !lastFrame.isEmpty, acknowledges { transmit(lastFrame) }
+    // An interrupt that finds the machine stopped has come too late.
+    case .acknowledged, .interrupt: break
+    }
+  }
+
+  private func answer(_ payload: [UInt8]) {
+    let wasAcknowledging = acknowledges
+    do {
+      send(try packets.reply(to: payload, in: self))
+    } catch {
+      if case .refused(let reason) = error { lastRefusal = reason }
+      send(.payload(error.payload))
+    }
+    if wasAcknowledging, !acknowledges { parser.verifiesChecksums = false }
+  }
+
+  private func acknowledge(_ sign: String) {
+    if acknowledges { transmit(Array(sign.utf8)) }
+  }
+
+  private func send(_ reply: Reply) {
+    guard case .payload(let payload) = reply else { return }
+    lastFrame = payload.framed
+    transmit(lastFrame)
+  }
+
+  private func transmit(_ bytes: [UInt8]) {
+    if ending != .closed, !transport.send(bytes) { ending = .closed }
+  }
+
+  /// Shows text on the client's console. Clients accept it only while they wait for the machine to stop.
+  func showOnConsole(_ text: [UInt8]) {
+    transmit(([UInt8(ascii: "O")] + text.hexText).framed)
+  }
+}
+
+// MARK: - Input
+
+extension Session {
+  /// The next thing that the client sends; `nil` when it is gone.
+  private func nextEvent() -> ClientEvent? {
+    if !deferred.isEmpty { return deferred.removeFirst() }
+    while true {
+      if let event = parsedEvent() { return event }
+      guard transport.receive(into: &input, wait: true) != .closed else { return nil }
+    }
+  }
+
+  private func parsedEvent() -> ClientEvent? {
+    while inputIndex < input.count {
+      let byte = input[inputIndex]
+      inputIndex += 1
+      if let event = parser.take(byte) { return event }
+    }
+    input.removeAll(keepingCapacity: input.capacity <= 65536)
+    inputIndex = 0
+    return nil
+  }
+
+  /// Looks at what has come while the machine runs: true when it should stop. Packets that came too early are kept.
+  func pollForInterrupt() -> Bool {
+    if ending != nil { return true }
+    while true {
+      while let event = parsedEvent() {
+        switch event {
+        case .interrupt: return true
+        case .acknowledged, .rejected: break
+        default: keep(event)
+        }
+        if ending != nil { return true }
+      }
+      switch transport.receive(into: &input, wait: false) {
+      case .bytes: continue
+      case .nothing: return false
+      case .closed:
+        ending = .closed
+        return true
+      }
+    }
+  }
+
+  private func keep(_ event: ClientEvent) {
+    deferred.append(event)
+    let bytes = deferred.reduce(0) { total, event in
+      if case .packet(let payload) = event { total + payload.count } else { total }
+    }
+    if deferred.count > Session.maximumDeferred || bytes > Session.maximumDeferredBytes { ending = .closed }
+  }
+}
+
+/// What the client said it understands.
+struct ClientFeatures {
+  var swbreak = false
+  var hwbreak = false
+}

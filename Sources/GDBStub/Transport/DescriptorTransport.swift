@@ -1,0 +1,60 @@
+internal import Glibc
+
+/// A client behind file descriptors: a socket, or standard input and output. While it talks to its client it also
+/// refuses others that come, and watches for the request to stop.
+final class DescriptorTransport: Transport {
+  private static let readLimit = 65536
+  /// A client that takes nothing for so long is gone.
+  private static let sendPatience: Int32 = 30_000
+
+  private let input: Descriptor
+  private let output: Descriptor
+  private let listener: Listener?
+  private let stop: Descriptor
+
+  init(input: Descriptor, output: Descriptor, listener: Listener?, stop: Descriptor) {
+    self.input = input
+    self.output = output
+    self.listener = listener
+    self.stop = stop
+    output.makeNonBlocking()
+    input.makeNonBlocking()
+  }
+
+  func receive(into buffer: inout [UInt8], wait: Bool) -> ReceiveResult {
+    while true {
+      var poll = Poll()
+      poll.add(input)
+      poll.add(stop)
+      poll.add(listener?.descriptor)
+      guard poll.wait(milliseconds: wait ? -1 : 0) else {
+        if wait { continue }
+        return .nothing
+      }
+      if poll.isReady(1) { return .closed }
+      if poll.isReady(2) { listener?.refuse() }
+      if poll.isReady(0) {
+        switch input.read(into: &buffer, limit: DescriptorTransport.readLimit) {
+        case .bytes: return .bytes
+        case .closed: return .closed
+        case .nothing: break
+        }
+      }
+      if !wait { return .nothing }
+    }
+  }
+
+  func send(_ bytes: [UInt8]) -> Bool {
+    var rest = bytes[...]
+    while !rest.isEmpty {
+      guard let count = output.write(rest) else { return false }
+      rest = rest.dropFirst(count)
+      if rest.isEmpty { return true }
+      var poll = Poll()
+      poll.add(output, for: POLLOUT)
+      poll.add(stop)
+      guard poll.wait(milliseconds: DescriptorTransport.sendPatience), !poll.isReady(1) else { return false }
+    }
+    return true
+  }
+}

@@ -1,0 +1,170 @@
+import Testing
+import VMMCore
+
+@testable import GDBStub
+
+/// The reason at the end of a stop reply, after the expedited registers.
+func reason(_ reply: String) -> String {
+  let fields = reply.dropFirst(3).split(separator: ";").map(String.init)
+  return fields.filter { !$0.hasPrefix("thread:") && !($0.count > 2 && $0.dropFirst(2).hasPrefix(":")) }
+    .joined(separator: ";")
+}
+
+/// The program counter in a stop reply.
+func address(_ reply: String) -> UInt64? {
+  guard let field = reply.dropFirst(3).split(separator: ";").first(where: { $0.hasPrefix("10:") }) else { return nil }
+  var reader = PacketReader(String(field.dropFirst(3)))
+  return (try? reader.hexBytes()).map { $0.reversed().reduce(0) { $0 << 8 | UInt64($1) } }
+}
+
+private let features = "qSupported:swbreak+;hwbreak+"
+
+/// The last packet's stop after the others.
+private func stop(_ packets: [String], target: FakeTarget = FakeTarget()) -> (reason: String, address: UInt64?) {
+  let last = lastReply([features] + packets, target: target)
+  return (reason(last), address(last))
+}
+
+@Suite struct ResumePacketTests {
+  @Test func theFirstStop() {
+    #expect(
+      reply("?")
+        == "T05thread:1;06:0080000000000000;07:0080000000000000;10:0010000000000000;11:02000000;")
+    #expect(address(reply("?")) == 0x1000)
+  }
+
+  @Test(arguments: ["s", "S05", "vCont;s", "vCont;s:1", "vCont;s:1;c", "vCont;S05:-1", "vCont;s:p1.1;c:p1.-1"])
+  func steps(_ packet: String) {
+    let target = FakeTarget()
+    let reply = reply(packet, target: target)
+    #expect(reply.hasPrefix("T05thread:1;"))
+    #expect(reason(reply) == "")
+    #expect(address(reply) == FakeProgram.loop)
+    #expect(target.position == Position(ordinal: 0, instructions: 1))
+  }
+
+  @Test(arguments: ["c", "C05", "vCont;c", "vCont;c:-1", "vCont;C0b:1"])
+  func continues(_ packet: String) {
+    let target = FakeTarget()
+    let reply = reply(packet, target: target)
+    #expect(reason(reply) == "replaylog:end")
+    #expect(address(reply) == FakeProgram.end)
+    #expect(target.position == target.recording.end)
+  }
+
+  @Test func theLastStopIsToldAgain() {
+    let replies = Conversation(["c", "?"]).replies
+    #expect(replies[0] == replies[1])
+  }
+
+  @Test func ranges() {
+    #expect(stop(["vCont;r1000,100d:1;c"]).address == FakeProgram.call)
+    #expect(stop(["vCont;r0,0"]).address == FakeProgram.loop, "one instruction at least")
+    #expect(stop(["Z0,1005,1", "vCont;r1000,100d"]).reason == "swbreak:")
+  }
+
+  @Test func actionsOnOffer() {
+    #expect(reply("vCont?") == "vCont;c;C;s;S;r")
+  }
+
+  @Test(arguments: [
+    "vCont;", "vCont;x", "vCont;s:", "vCont;s;", "vCont;C", "vCont;r1000", "vCont;r1000,", "vCont;s:1x", "C", "S",
+    "Cxx",
+    "cx", "sx", "C05;", "C05x", "vCont;t",
+  ])
+  func malformed(_ packet: String) {
+    let target = FakeTarget()
+    #expect(reply(packet, target: target) == "E16")
+    #expect(target.position == .begin)
+  }
+
+  @Test func otherThreadsAreNotThere() {
+    #expect(reply("vCont;s:2") == "E02")
+  }
+
+  @Test func resumingElsewhereIsAChange() throws {
+    let target = FakeTarget()
+    #expect(reply("c2000", target: target).hasPrefix("E.this is a replay"))
+    #expect(address(reply("s1000", target: target)) == FakeProgram.loop)
+    try target.beginDiversion()
+    #expect(address(reply("S05;1020", target: target)) == 0x1028)
+  }
+
+  @Test func backwards() {
+    #expect(address(lastReply(["s", "s", "s", "bs"])) == FakeProgram.store)
+    let first = stop(["s", "s", "bc"])
+    #expect(first.reason == "replaylog:begin")
+    #expect(first.address == FakeProgram.start)
+    #expect(stop(["bs"]).reason == "replaylog:begin")
+    #expect(stop(["c", "s"]).reason == "replaylog:end")
+  }
+
+  @Test func everyStepBackLandsOnTheSameState() {
+    let target = FakeTarget()
+    let packets = Array(repeating: "s", count: 80) + Array(repeating: "bs", count: 80)
+    let replies = Conversation(["?"] + packets, target: target).replies
+    #expect(replies.count == 161)
+    for index in 0..<80 { #expect(replies[index] == replies[160 - index]) }
+  }
+
+  @Test func errorsOfTheTargetAreShown() {
+    let target = FakeTarget()
+    target.failure = TargetError("the trace is damaged at event 7 (#3)")
+    #expect(reply("c", target: target) == "E.the trace is damaged at event 7 (?3)")
+  }
+
+  @Test func aMachineThatIsGone() {
+    final class Gone: MinimalTarget {
+      override func resume(_ request: ResumeRequest, control: any ResumeControl) throws(TargetError) -> StopReport {
+        .exited(3)
+      }
+    }
+    #expect(reply("c", target: Gone()) == "W03")
+  }
+}
+
+@Suite struct InterruptTests {
+  @Test func anInterruptStopsARun() {
+    let target = FakeTarget(code: FakeProgram.endless)
+    let frames = [Array("c".utf8).framed, [3], Array("qC".utf8).framed]
+    let replies = Conversation(frames: frames, target: target, pollsBeforeChunk: 50).replies
+    #expect(replies.count == 2)
+    #expect(replies[0].hasPrefix("T02thread:1;"))
+    #expect(replies[1] == "QC1")
+  }
+
+  @Test func anInterruptRightBehindThePacket() {
+    let target = FakeTarget(code: FakeProgram.endless)
+    let replies = Conversation(frames: [Array("c".utf8).framed + [3]], target: target).replies
+    #expect(replies.map { $0.prefix(3) } == ["T02"])
+  }
+
+  @Test func aLateInterruptIsIgnored() {
+    let replies = Conversation(
+      frames: [[3], Array("qC".utf8).framed, [3, 3], Array("s".utf8).framed]).replies
+    #expect(replies.first == "QC1")
+    #expect(replies.last.flatMap(address) == FakeProgram.loop)
+  }
+
+  @Test func packetsThatComeDuringARunWait() {
+    let target = FakeTarget(code: FakeProgram.endless)
+    let frames = [Array("c".utf8).framed, Array("qC".utf8).framed + Array("qAttached".utf8).framed, [3]]
+    let replies = Conversation(frames: frames, target: target, pollsBeforeChunk: 3).replies
+    #expect(replies.map { $0.prefix(3) } == ["T02", "QC1", "1"])
+  }
+
+  @Test func aClientThatLeavesEndsTheRun() {
+    let target = FakeTarget(code: FakeProgram.endless)
+    let conversation = Conversation(frames: [Array("c".utf8).framed], target: target, pollsBeforeChunk: 5)
+    #expect(conversation.end == .closed)
+    #expect(conversation.replies == [])
+  }
+
+  @Test func aFloodDuringARunEndsTheSession() {
+    let target = FakeTarget(code: FakeProgram.endless)
+    let flood = Array(repeating: Array("qC".utf8).framed, count: 10_000)
+    let conversation = Conversation(frames: [Array("c".utf8).framed] + flood, target: target, pollsBeforeChunk: 0)
+    #expect(conversation.end == .closed)
+    #expect(conversation.replies.count <= 1)
+  }
+}
