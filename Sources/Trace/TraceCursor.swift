@@ -12,7 +12,12 @@ public struct TraceCursor: Sendable {
   private var isPastEnd = false
   private var failure: TraceError?
 
-  init(_ reader: TraceReader) { self.reader = reader }
+  /// A cursor at the begin of a chunk, whose number is at most that of the last.
+  init(_ reader: TraceReader, chunk: Int = 0) {
+    self.reader = reader
+    opened = chunk
+    if chunk > 0 { ordinal = reader.eventChunks[chunk].firstOrdinal }
+  }
 
   /// The chunk that the last event came from.
   public var chunk: TraceReader.EventChunk? { opened == 0 ? nil : reader.eventChunks[opened - 1] }
@@ -47,9 +52,7 @@ public struct TraceCursor: Sendable {
       let middle = (low + high) / 2
       if reader.eventChunks[middle].firstOrdinal < target { low = middle + 1 } else { high = middle }
     }
-    self = TraceCursor(reader)
-    opened = max(0, low - 1)
-    if opened > 0 { ordinal = reader.eventChunks[opened].firstOrdinal }
+    self = TraceCursor(reader, chunk: max(0, low - 1))
     while ordinal < target, try next() != nil {}
   }
 

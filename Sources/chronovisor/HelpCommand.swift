@@ -1,5 +1,9 @@
 /// Every verb, in the order in which `help` lists them.
-var commands: [any Command.Type] { [HelpCommand.self, VersionCommand.self] }
+var commands: [any Command.Type] {
+  [
+    InfoCommand.self, DumpCommand.self, DiffCommand.self, ListCommand.self, HelpCommand.self, VersionCommand.self,
+  ]
+}
 
 /// `chronovisor help [VERB]`.
 enum HelpCommand: Command {

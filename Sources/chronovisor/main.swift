@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Trace
 
 // A reader that goes away (a closed pipe) is an error of the write, not the end of the process.
 signal(SIGPIPE, SIG_IGN)
@@ -21,6 +22,9 @@ func runCommandLine(_ words: [String]) -> Int32 {
       return ExitStatus.success
     }
     return try command.run(Arguments(Array(words.dropFirst()), options: command.options))
+  } catch let error as TraceError where error.isDataError {
+    complain("chronovisor \(command.name): \(printable(error.description))")
+    return ExitStatus.dataError
   } catch {
     complain("chronovisor \(command.name): \(error)")
     return ExitStatus.failure
