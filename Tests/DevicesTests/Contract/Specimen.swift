@@ -9,12 +9,16 @@ struct Specimen: Sendable, CustomTestStringConvertible {
   var make: @Sendable (Journal) -> any PortDevice
   /// Something from outside other than an access and the passing of time.
   var poke: @Sendable (any PortDevice, UInt64, UInt64) -> Void = { _, _, _ in }
+  /// The device remembers nothing.
+  var isStateless = false
 
   var testDescription: String { name }
 }
 
 extension Specimen {
-  static let all: [Specimen] = [uart, pic, pit]
+  static let all: [Specimen] = [
+    uart, pic, pit, rtc, powerManagement, keyboardController, debugExit, debugConsole, post, pci,
+  ]
 
   static let uart = Specimen(
     name: "uart", offsets: 8, make: { UART(interrupt: $0.line(), output: $0.bytes()) },
@@ -31,6 +35,28 @@ extension Specimen {
     })
 
   static let pit = Specimen(name: "pit", offsets: 5, make: { PIT(interrupt: $0.line()) })
+
+  static let rtc = Specimen(
+    name: "rtc", offsets: 2, make: { RTC(epoch: 1_700_000_000, memorySize: 1 << 28, interrupt: $0.line()) })
+
+  static let powerManagement = Specimen(
+    name: "pm", offsets: 12, make: { PowerManagement(interrupt: $0.line(), request: $0.requests) },
+    poke: { device, random, now in
+      if random % 8 == 0 { (device as? PowerManagement)?.pressPowerButton(now: now) }
+    })
+
+  static let keyboardController = Specimen(
+    name: "i8042", offsets: 3, make: { KeyboardController(interrupt: $0.line(), request: $0.requests) })
+
+  static let debugExit = Specimen(
+    name: "debug-exit", offsets: 4, make: { DebugExitPort(request: $0.requests) }, isStateless: true)
+
+  static let debugConsole = Specimen(
+    name: "debug-console", offsets: 1, make: { DebugConsole(output: $0.bytes()) }, isStateless: true)
+
+  static let post = Specimen(name: "post", offsets: 1, make: { _ in POSTPort() })
+
+  static let pci = Specimen(name: "pci", offsets: 8, make: { PCIConfigPorts(request: $0.requests) })
 }
 
 /// A random but reproducible life of a device.
