@@ -41,8 +41,7 @@ final class OutputFile {
       } else if written == 0 || errno != EINTR {
         let code = written == 0 ? ENOSPC : errno
         if isRegular { _ = ftruncate(descriptor, off_t(size)) }
-        throw TraceError(
-          .file, "cannot write the trace \(path): \(errorText(code)); the first \(size) bytes of it are good")
+        throw TraceError(.file, "cannot write the trace \(path): \(errorText(code))")
       }
     }
     size += UInt64(bytes.count)

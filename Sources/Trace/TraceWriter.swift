@@ -153,8 +153,10 @@ extension TraceWriter {
     do throws(TraceError) {
       try file.append(encoded + stored)
     } catch {
-      failure = error
-      throw error
+      let kept = chunks.contains { $0.kind == .events } ? "; the events before \(chunkOrdinal) are in it" : ""
+      let whole = TraceError(error.kind, error.description + kept)
+      failure = whole
+      throw whole
     }
     if chunks.isEmpty { key = ChunkHeader.key(fromFirst: encoded) }
     chunks.append(info)

@@ -11,7 +11,7 @@ enum DiffCommand: Command {
   static func run(_ arguments: Arguments) throws -> Int32 {
     guard arguments.operands.count == 2 else { throw UsageError("give two traces: chronovisor diff A B") }
     let readers = try arguments.operands.map { try TraceReader(path: TraceDirectory.find($0)) }
-    let context = Int(clamping: min(try arguments.number("--context") ?? 5, 1_000_000))
+    let context = Int(clamping: min(try arguments.number("--context") ?? 5, 1000))
     var output = LineOutput()
     defer { output.flush() }
     output.line("a: \(printable(readers[0].path))")

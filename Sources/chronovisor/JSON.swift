@@ -1,5 +1,5 @@
-/// A JSON value. Fields keep their order; 64-bit values that a reader might take for floating point (digests, addresses)
-/// belong in strings as `0x…`.
+/// A JSON value. Fields keep their order; 64-bit values that a reader might take for floating point (digests,
+/// addresses) belong in strings as `0x…`.
 enum JSON: Equatable {
   case null
   case bool(Bool)

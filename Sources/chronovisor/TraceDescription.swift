@@ -63,10 +63,8 @@ extension TraceDescription {
       rows.append(["\(image.role)", "\(printable(image.name)), \(byteSize(image.size)), digest \(hex(image.digest))"])
     }
     rows.append(["duration", seconds(reader.duration)])
-    rows.append([
-      "size",
-      "\(byteSize(reader.fileSize)), events in \(reader.eventChunks.count) chunk\(reader.eventChunks.count == 1 ? "" : "s")",
-    ])
+    let chunks = reader.eventChunks.count
+    rows.append(["size", "\(byteSize(reader.fileSize)), events in \(chunks) chunk\(chunks == 1 ? "" : "s")"])
     rows.append(["events", "\(events)"])
     for (kind, count) in counts { rows.append(["  \(kind)", "\(count)"]) }
     rows.append(["end", endText])
