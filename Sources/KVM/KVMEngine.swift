@@ -1,0 +1,132 @@
+internal import CKVM
+public import GuestMemory
+internal import Glibc
+public import VMMCore
+
+/// A vCPU on `/dev/kvm`. One KVM_RUN for each exit and no other system call, as long as the guest only exits and is
+/// answered.
+///
+/// Interrupt controllers and timers are the caller's: KVM has none. `run` on a halted vCPU that nothing has woken returns
+/// `.failed`, or `.kicked` when it was kicked. `retiredInstructions` is `nil`; `steppedInstructions` counts a step run.
+@safe
+public final class KVMEngine: Engine {
+  public let name = "kvm"
+  public let memory: GuestMemory
+  public let model: CPUModel
+
+  let system: System
+  var vm: VM
+  var vcpu: VCPU
+
+  /// Shared with `kick` on other threads; at this address for the engine's life.
+  let kickState: UnsafeMutablePointer<ckvm_kick>
+  /// Registers are in the run page after every exit (KVM_CAP_SYNC_REGS).
+  let syncsRegisters: Bool
+
+  /// How far the last interaction has come.
+  var stage = Stage.settled
+  /// The units of the last port exit.
+  var batch = Batch()
+  /// An exit that came while an interaction was completed: the next `run` returns it.
+  var queued: VCPUExit?
+  /// HLT retired and nothing has woken the vCPU.
+  var halted = false
+  /// The run page's interrupt flags are older than the last change from outside.
+  var flagsAreStale = true
+  /// The run page's registers are those of the vCPU.
+  var registersAreSynced = false
+  /// What KVM_SET_GUEST_DEBUG was last told.
+  var armed = Debugging.off
+
+  /// How many instructions the last `run(.instructions)` retired before it came back, also when it was kicked, or stopped by an
+  /// interaction (whose own instruction does not count).
+  public internal(set) var steppedInstructions: UInt64 = 0
+
+  public var retiredInstructions: UInt64? { nil }
+
+  /// Makes the VM and its vCPU, in the state after RESET, on memory that must live as long as the engine.
+  public init(memory: GuestMemory, cpuModel: CPUModel = .kvmDefault) throws(EngineError) {
+    let system = try System()
+    let vm = try VM(system, memory: memory)
+    let vcpu = try VCPU(vm, model: cpuModel)
+    self.memory = memory
+    model = cpuModel
+    (self.system, self.vm, self.vcpu) = (system, vm, vcpu)
+    syncsRegisters = system.extent(of: KVM_CAP_SYNC_REGS) & Int32(KVM_SYNC_X86_REGS) != 0
+    unsafe kickState = .allocate(capacity: 1)
+    unsafe kickState.initialize(to: ckvm_kick())
+    try vcpu.writeState(CPUState())
+    prepareRunPage()
+  }
+
+  deinit {
+    unsafe ckvm_kick_destroy(kickState)
+    unsafe kickState.deallocate()
+  }
+
+  func prepareRunPage() {
+    if syncsRegisters { unsafe ckvm_set_synced(vcpu.run, UInt64(KVM_SYNC_X86_REGS)) }
+  }
+
+  /// Makes a fresh VM on the same memory, as after `init`, in about a millisecond: nothing that KVM derived from earlier contents of
+  /// memory is left (shadow pages, accessed bits, dirty log), and nothing is pending. For restoring a checkpoint:
+  /// call it, then `setState`.
+  public func rebuild() throws(EngineError) {
+    // Both at once would need twice the page tables.
+    let fresh = try VM(system, memory: memory)
+    let cpu = try VCPU(fresh, model: model)
+    (vm, vcpu) = (fresh, cpu)
+    try vcpu.writeState(CPUState())
+    forgetPending()
+    halted = false
+    armed = .off
+    unsafe kickState.pointee.thread = 0
+    prepareRunPage()
+  }
+
+  func forgetPending() {
+    stage = .settled
+    batch = Batch()
+    queued = nil
+    flagsAreStale = true
+    registersAreSynced = false
+  }
+
+  public func kick() { unsafe ckvm_kick(kickState) }
+
+  public func collectDirtyPages() throws(EngineError) {
+    _ = try settle()
+    try vm.collectDirtyPages()
+  }
+}
+
+extension KVMEngine {
+  /// How far an interaction has come.
+  enum Stage {
+    /// Nothing is pending in KVM.
+    case settled
+    /// Returned by `run`, and not answered yet.
+    case awaitingAnswer(Asked)
+    /// Answered, and KVM does not know yet.
+    case answered
+  }
+
+  enum Asked { case port, mmio, msrRead, msrWrite }
+
+  /// The units of one KVM_EXIT_IO, handed out one by one.
+  @safe
+  struct Batch {
+    var io = unsafe ckvm_io()
+    /// The unit that was handed out last.
+    var index: UInt32 = 0
+    var hasMore: Bool { unsafe index + 1 < io.count }
+  }
+
+  /// What KVM_SET_GUEST_DEBUG is set to.
+  enum Debugging: Equatable {
+    case off
+    case step
+    /// Stop before the instruction at this linear address.
+    case breakpoint(UInt64)
+  }
+}

@@ -1,0 +1,47 @@
+internal import CKVM
+public import VMMCore
+
+// The state, and what comes in from outside.
+extension KVMEngine {
+  public func state() throws(EngineError) -> CPUState {
+    guard try settle() else { throw EngineError("the state was asked for inside an interaction") }
+    return try vcpu.readState(halted: halted)
+  }
+
+  public func setState(_ state: CPUState) throws(EngineError) {
+    // What is pending cannot be taken back: completing it would write registers or memory.
+    if try !settle() { try rebuild() }
+    // Stepping lives in RFLAGS.TF, which the new flags must not inherit.
+    try arm(.off)
+    try vcpu.writeState(state)
+    forgetPending()
+    halted = state.halted
+  }
+
+  public func isInterruptible() throws(EngineError) -> Bool {
+    guard try settle() else { return false }
+    if flagsAreStale { _ = try enterToComplete() }
+    return unsafe ckvm_ready_for_interrupt(vcpu.run) != 0
+  }
+
+  public func inject(interrupt vector: UInt8) throws(EngineError) {
+    guard try isInterruptible() else {
+      throw EngineError("interrupt \(hex(vector)) injected where the guest does not accept one")
+    }
+    try vcpu.interrupt(vector)
+    halted = false
+    flagsAreStale = true
+  }
+
+  public func injectNMI() throws(EngineError) {
+    guard try settle() else { throw EngineError("an NMI was injected inside an interaction") }
+    try vcpu.nmi()
+    halted = false
+    flagsAreStale = true
+  }
+
+  /// The general registers, RIP and RFLAGS, as of the last exit.
+  func registers() throws(EngineError) -> kvm_regs {
+    registersAreSynced ? unsafe ckvm_synced_regs(vcpu.run).pointee : try vcpu.regs()
+  }
+}
