@@ -172,7 +172,10 @@ struct Decoder {
       fail()
       return Encoding()
     }
-    return ThreeByteMaps.vex(map: mapNumber, op.opcode, prefix: third & 3)
+    let encoding = ThreeByteMaps.vex(map: mapNumber, op.opcode, prefix: third & 3)
+    // RORX has no third register.
+    if encoding.handler == .rorx && ~third >> 3 & 15 != 0 { fail() }
+    return encoding
   }
 
   // MARK: Operands

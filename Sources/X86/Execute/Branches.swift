@@ -36,17 +36,6 @@ extension CPU {
     }
   }
 
-  /// The ModRM operand as an unsigned number of the operand size.
-  @inline(__always)
-  func readRMWord(_ op: Op) -> UInt64? {
-    switch op.size {
-    case 1: readRM(op, UInt8.self).map { UInt64($0) }
-    case 2: readRM(op, UInt16.self).map { UInt64($0) }
-    case 4: readRM(op, UInt32.self).map { UInt64($0) }
-    default: readRM(op, UInt64.self)
-    }
-  }
-
   @inline(never)
   func executeIndirect(_ op: Op) -> Bool {
     guard let target = readRMWord(op) else { return false }

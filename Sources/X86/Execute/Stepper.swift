@@ -10,7 +10,10 @@ enum RunEnd: Equatable {
   case exit
   /// HLT retired, or the CPU was halted already.
   case halted
+  /// `kick`; the next instruction may be a REP instruction between two iterations (`Slot.repeatIterations`).
   case kicked
+  /// The REP instruction under way has done `Slot.repeatLimit` iterations.
+  case iterations
   /// A triple fault.
   case shutdown
 }
@@ -46,6 +49,15 @@ extension CPU {
     }
   }
 
+  /// Runs until a fault is pending, without delivering it: for tests.
+  func runToEvent(limit: UInt64) -> RunEnd? {
+    setLimit(limit)
+    while pendingEvent == nil && Int64(bitPattern: s[Slot.remaining]) > 0 {
+      if let end = step() { return end }
+    }
+    return nil
+  }
+
   private func setLimit(_ limit: UInt64) {
     let now = retired
     s[Slot.limit] = limit
@@ -58,6 +70,7 @@ extension CPU {
       switch deliver(event) {
       case .delivered:
         pendingEvent = nil
+        s[Slot.repeatIterations] = 0
         clearReplies()
       case .exit:
         s[Slot.replyCursor] = 0
@@ -99,11 +112,20 @@ extension CPU {
     rip = op.rip
     s[Slot.replyCursor] = 0
     if s[Slot.faultPending] != 0 {
+      if s[Slot.faultNotCanonical] != 0 && op.isMemory && op.segment == SegmentNumber.ss { _ = stackFault() }
       noteFault()
       return nil
     }
     s[Slot.interruptShadow] = shadow
-    return s[Slot.exitKind] != ExitKind.none ? .exit : nil
+    switch s[Slot.exitKind] {
+    case ExitKind.none: return nil
+    case ExitKind.pause:
+      s[Slot.exitKind] = ExitKind.none
+      guard s[Slot.kick] != 0 else { return .iterations }
+      s[Slot.kick] = 0
+      return .kicked
+    default: return .exit
+    }
   }
 
   func noteFault() {

@@ -148,6 +148,7 @@ extension CPU {
     }
     guard isCanonical(linear) else {
       raiseProtection()
+      s[Slot.faultNotCanonical] = 1
       return nil
     }
     guard let walked = walk(linear, access: write ? Access.write : Access.read, context: context) else { return nil }

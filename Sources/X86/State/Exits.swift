@@ -11,6 +11,8 @@ enum ExitKind {
   static var msrWrite: UInt64 { 6 }
   static var timestampRead: UInt64 { 7 }
   static var randomRead: UInt64 { 8 }
+  /// Not an interaction: a REP instruction stops between two iterations.
+  static var pause: UInt64 { 9 }
 }
 
 // Interactions. The instruction that wants one is abandoned with nothing changed, and executed again from its beginning

@@ -9,6 +9,7 @@ extension CPU {
     s[Slot.faultVector] = UInt64(vector)
     s[Slot.faultErrorCode] = UInt64(errorCode ?? 0)
     s[Slot.faultHasErrorCode] = errorCode == nil ? 0 : 1
+    s[Slot.faultNotCanonical] = 0
     return false
   }
 

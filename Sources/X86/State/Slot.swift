@@ -87,6 +87,8 @@ enum Slot {
   static var faultVector: Int { 121 }
   static var faultErrorCode: Int { 122 }
   static var faultHasErrorCode: Int { 123 }
+  /// The fault is a #GP for an address that is not canonical: #SS where the segment is SS.
+  static var faultNotCanonical: Int { 124 }
 
   /// XMM0 … XMM15, two words each.
   static var xmm: Int { 128 }

@@ -1,0 +1,95 @@
+// LAHF, SAHF, CLC … STD, and what only 16- and 32-bit code has: DAA, DAS, AAA, AAS, AAM, AAD, SALC, BOUND.
+extension CPU {
+  @inline(never)
+  func executeFlagOperation(_ op: Op) -> Bool {
+    switch op.kind {
+    case FlagOperation.clc: cf = false
+    case FlagOperation.stc: cf = true
+    case FlagOperation.cmc: cf = !cf
+    case FlagOperation.cld: s[Slot.systemFlags] &= ~RFlags.df
+    default: s[Slot.systemFlags] |= RFlags.df
+    }
+    return true
+  }
+
+  @inline(never)
+  func executeLoadFlags(_ op: Op) -> Bool {
+    if op.handler == .lahf {
+      setRegister(1, UInt8(truncatingIfNeeded: statusFlags | 2))
+    } else {
+      statusFlags = (rax >> 8 & 0xd5) | (of ? RFlags.of : 0)
+    }
+    return true
+  }
+
+  @inline(never)
+  func executeDecimal(_ op: Op) -> Bool {
+    switch op.handler {
+    case .daa: decimalAdjust(subtracting: false)
+    case .das: decimalAdjust(subtracting: true)
+    case .aaa: asciiAdjust(subtracting: false)
+    case .aas: asciiAdjust(subtracting: true)
+    case .aam:
+      let base = UInt8(truncatingIfNeeded: op.immediate)
+      guard base != 0 else { return raise(ExceptionVector.divideError) }
+      let al = UInt8(truncatingIfNeeded: rax)
+      setRegister(0, UInt16(al / base) << 8 | UInt16(al % base))
+      setFlags(ALUResult(value: al % base, carries: 0))
+    case .aad:
+      let al =
+        UInt8(truncatingIfNeeded: rax) &+ UInt8(truncatingIfNeeded: rax >> 8) &* UInt8(truncatingIfNeeded: op.immediate)
+      setRegister(0, UInt16(al))
+      setFlags(ALUResult(value: al, carries: 0))
+    default:
+      // SALC: AL becomes 0 or ff.
+      setRegister(0, cf ? UInt8.max : 0)
+    }
+    return true
+  }
+
+  private func decimalAdjust(subtracting: Bool) {
+    let old = UInt8(truncatingIfNeeded: rax)
+    let oldCarry = cf
+    var al = old
+    var carry = false
+    let adjust = old & 15 > 9 || af
+    if adjust {
+      al = subtracting ? al &- 6 : al &+ 6
+      carry = oldCarry || (subtracting ? old < 6 : old > 0xf9)
+    }
+    if old > 0x99 || oldCarry {
+      al = subtracting ? al &- 0x60 : al &+ 0x60
+      carry = true
+    }
+    setRegister(0, al)
+    setResultFlags(al)
+    setCarries(carry: carry, overflow: false, adjust: adjust)
+  }
+
+  private func asciiAdjust(subtracting: Bool) {
+    var ax = UInt16(truncatingIfNeeded: rax)
+    let adjust = ax & 15 > 9 || af
+    if adjust { ax = subtracting ? ax &- 0x106 : ax &+ 0x106 }
+    ax &= 0xff0f
+    setRegister(0, ax)
+    setResultFlags(UInt8(truncatingIfNeeded: ax))
+    setCarries(carry: adjust, overflow: false, adjust: adjust)
+  }
+
+  @inline(never)
+  func executeBound(_ op: Op) -> Bool {
+    let size = op.size
+    guard let at = address(op, 2 * size), let low = loadWord(at, size),
+      let high = loadWord(nextLinear(at, UInt64(size)), size)
+    else { return false }
+    let index = Int64(bitPattern: signExtended(registerWord(op.reg, size), size))
+    if index < Int64(bitPattern: signExtended(low, size)) || index > Int64(bitPattern: signExtended(high, size)) {
+      return raise(ExceptionVector.boundRange)
+    }
+    return true
+  }
+
+  /// CLFLUSH and its kin fault as a load of one byte does.
+  @inline(never)
+  func executeTouch(_ op: Op) -> Bool { readRM(op, UInt8.self) != nil }
+}

@@ -1,0 +1,161 @@
+// MOVS, CMPS, STOS, LODS, SCAS, INS, OUTS, alone and with REP.
+extension CPU {
+  @inline(never)
+  func executeString(_ op: Op) -> Bool {
+    guard op.isRepeated else { return stringIteration(op) }
+    let mask = addressMask(op.addressSize)
+    while rcx & mask != 0 {
+      if let end = pauseBeforeIteration() { return end }
+      if op.handler == .movs || op.handler == .stos, s[Slot.repeatLimit] == 0, bulkIterations(op) { continue }
+      guard stringIteration(op) else { return false }
+      setCounter((rcx &- 1) & mask, op.addressSize)
+      s[Slot.repeatIterations] &+= 1
+      if s[Slot.replyCount] != 0 { clearReplies() }
+      if op.handler == .cmps || op.handler == .scas, zf != (op.pointee.prefixes & Prefix.rep != 0) { break }
+    }
+    s[Slot.repeatIterations] = 0
+    return true
+  }
+
+  /// Another thread wants the run to end, or the iteration to stop at is reached: the instruction is left as it is.
+  @inline(__always)
+  private func pauseBeforeIteration() -> Bool? {
+    if s[Slot.kick] | s[Slot.repeatLimit] == 0 { return nil }
+    if s[Slot.kick] != 0 || s[Slot.repeatIterations] >= s[Slot.repeatLimit] {
+      s[Slot.exitKind] = ExitKind.pause
+      return false
+    }
+    return nil
+  }
+
+  /// One unit; false when it did not happen.
+  private func stringIteration(_ op: Op) -> Bool {
+    let size = op.size
+    let step = s[Slot.systemFlags] & RFlags.df != 0 ? 0 &- UInt64(size) : UInt64(size)
+    switch op.handler {
+    case .movs:
+      guard let from = source(op, size), let to = destination(op, size, write: true), let value = loadWord(from, size),
+        storeWord(value, to, size)
+      else { return false }
+      advance(GPR.rsi, step, op)
+      advance(GPR.rdi, step, op)
+    case .stos:
+      guard let to = destination(op, size, write: true), storeWord(rax, to, size) else { return false }
+      advance(GPR.rdi, step, op)
+    case .lods:
+      guard let from = source(op, size), let value = loadWord(from, size) else { return false }
+      setRegisterWord(0, value, size)
+      advance(GPR.rsi, step, op)
+    case .scas:
+      guard let to = destination(op, size, write: false), let value = loadWord(to, size) else { return false }
+      setCompareFlags(rax, value, size)
+      advance(GPR.rdi, step, op)
+    case .cmps:
+      guard let from = source(op, size), let to = destination(op, size, write: false),
+        let a = loadWord(from, size), let b = loadWord(to, size)
+      else { return false }
+      setCompareFlags(a, b, size)
+      advance(GPR.rsi, step, op)
+      advance(GPR.rdi, step, op)
+    case .ins: return inputIteration(op, step)
+    default: return outputIteration(op, step)
+    }
+    return true
+  }
+
+  @inline(__always)
+  private func source(_ op: Op, _ size: Int) -> UInt64? {
+    linear(segment: op.segment, offset: rsi & addressMask(op.addressSize), size: size, write: false)
+  }
+
+  @inline(__always)
+  private func destination(_ op: Op, _ size: Int, write: Bool) -> UInt64? {
+    linear(segment: SegmentNumber.es, offset: rdi & addressMask(op.addressSize), size: size, write: write)
+  }
+
+  @inline(__always)
+  private func advance(_ number: Int, _ step: UInt64, _ op: Op) {
+    switch op.addressSize {
+    case 8: s[number] &+= step
+    case 4: s[number] = (s[number] &+ step) & 0xffff_ffff
+    default: s[number] = s[number] & ~0xffff | (s[number] &+ step) & 0xffff
+    }
+  }
+
+  private func inputIteration(_ op: Op, _ step: UInt64) -> Bool {
+    let size = min(op.size, 4)
+    guard portAllowed(rdx & 0xffff, size), let to = destination(op, size, write: true), prepareStore(to, size),
+      let value = interact(ExitKind.portRead, address: rdx & 0xffff, size: UInt64(size)), storeWord(value, to, size)
+    else { return false }
+    advance(GPR.rdi, step, op)
+    return true
+  }
+
+  private func outputIteration(_ op: Op, _ step: UInt64) -> Bool {
+    let size = min(op.size, 4)
+    guard portAllowed(rdx & 0xffff, size), let from = source(op, size), let value = loadWord(from, size),
+      interact(ExitKind.portWrite, address: rdx & 0xffff, size: UInt64(size), value: value) != nil
+    else { return false }
+    advance(GPR.rsi, step, op)
+    return true
+  }
+}
+
+// Many iterations of REP MOVS and REP STOS at once, as far as they stay in pages whose translation is at hand.
+extension CPU {
+  /// Does at least one iteration, or returns false and has done nothing.
+  private func bulkIterations(_ op: Op) -> Bool {
+    guard s[Slot.mode] & Mode.flat != 0, op.segment < SegmentNumber.fs, op.addressSize >= 4,
+      s[Slot.systemFlags] & RFlags.df == 0, s[Slot.replyCount] | s[Slot.dataBreakpoints] == 0
+    else { return false }
+    let size = UInt64(op.size)
+    let mask = addressMask(op.addressSize)
+    let to = rdi & mask
+    guard let target = openPage(to, write: true) else { return false }
+    // A bounded piece, so that a kick is soon noticed.
+    var bytes = min(0x1000 - to & 0xfff, (rcx & mask).multipliedReportingOverflow(by: size).partialValue)
+    if (rcx & mask) > 0x1000 { bytes = 0x1000 - to & 0xfff }
+    if op.handler == .movs {
+      let from = rsi & mask
+      guard let origin = openPage(from, write: false) else { return false }
+      bytes = min(bytes, 0x1000 - from & 0xfff)
+      bytes -= bytes % size
+      // Where the target overlaps what is still to be read, the pieces must be copied one by one.
+      guard bytes > 0, target &- origin >= bytes else { return false }
+      pointer(target).copyMemory(from: pointer(origin), byteCount: Int(bytes))
+      advance(GPR.rsi, bytes, op)
+    } else {
+      bytes -= bytes % size
+      guard bytes > 0 else { return false }
+      fill(target, Int(bytes / size), op.size)
+    }
+    advance(GPR.rdi, bytes, op)
+    let count = bytes / size
+    setCounter((rcx &- count) & mask, op.addressSize)
+    s[Slot.repeatIterations] &+= count
+    return true
+  }
+
+  /// The host address of a byte whose page the TLB holds for loads or stores.
+  private func openPage(_ linear: UInt64, write: Bool) -> UInt64? {
+    let entry = s + (Int(truncatingIfNeeded: s[Slot.tlb]) &+ TLB.offset(linear))
+    guard entry[write ? TLB.writeTag : TLB.readTag] == linear & ~0xfff else { return nil }
+    return entry[TLB.addend] &+ linear
+  }
+
+  private func fill(_ host: UInt64, _ count: Int, _ size: Int) {
+    let value = rax
+    switch size {
+    case 1: pointer(host).initializeMemory(as: UInt8.self, repeating: UInt8(truncatingIfNeeded: value), count: count)
+    default:
+      let target = pointer(host)
+      for index in 0..<count {
+        switch size {
+        case 2: target.storeBytes(of: UInt16(truncatingIfNeeded: value), toByteOffset: index * 2, as: UInt16.self)
+        case 4: target.storeBytes(of: UInt32(truncatingIfNeeded: value), toByteOffset: index * 4, as: UInt32.self)
+        default: target.storeBytes(of: value, toByteOffset: index * 8, as: UInt64.self)
+        }
+      }
+    }
+  }
+}
