@@ -10,7 +10,7 @@ final class OutputFile {
   /// Bytes of whole chunks written so far.
   private(set) var size: UInt64 = 0
 
-  /// Creates the file, or empties the one that is there.
+  /// Creates the file, or empties the trace that is there; any other file is left alone.
   init(creating path: String) throws(TraceError) {
     // A file-size limit must come back from write as an error and not end the process; likewise a reader that is gone.
     _ = signal(SIGXFSZ, SIG_IGN)
@@ -18,13 +18,26 @@ final class OutputFile {
     self.path = path
     var opened = unsafe open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
     isNew = opened >= 0
-    if opened < 0 && errno == EEXIST { opened = unsafe open(path, O_WRONLY | O_TRUNC | O_CLOEXEC) }
+    if opened < 0 && errno == EEXIST {
+      guard OutputFile.mayReplace(path) else {
+        throw TraceError(.file, "cannot write the trace \(path): it is there already and is no trace; use another name")
+      }
+      opened = unsafe open(path, O_WRONLY | O_TRUNC | O_CLOEXEC)
+    }
     guard opened >= 0 else {
       throw TraceError(.file, "cannot write the trace \(path): \(errorText(errno)); name another file with -o")
     }
     descriptor = opened
     var status = stat()
     isRegular = unsafe fstat(opened, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+  }
+
+  /// A file that holds nothing, or (the begin of) a trace, or is no regular file: a mistyped name must not cost a
+  /// kernel.
+  private static func mayReplace(_ path: String) -> Bool {
+    guard let file = try? InputFile(opening: path) else { return true }
+    guard let start = try? file.read(at: 0, count: TraceFormat.magic.count) else { return true }
+    return TraceFormat.magic.starts(with: start)
   }
 
   deinit { close(descriptor) }

@@ -37,10 +37,14 @@ func contents(of path: String) -> [UInt8] {
   }
 }
 
-/// Makes a file of these bytes, in place of what was there.
+/// Makes a file of these bytes, in place of what was there. Cut to its length at the end, since file systems wait for
+/// the disk after a file was emptied first.
 func store(_ bytes: [UInt8], in path: String) {
-  let descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
-  defer { close(descriptor) }
+  let descriptor = unsafe open(path, O_WRONLY | O_CREAT, 0o600)
+  defer {
+    ftruncate(descriptor, bytes.count)
+    close(descriptor)
+  }
   let written = unsafe bytes.withUnsafeBytes { unsafe write(descriptor, $0.baseAddress, $0.count) }
   precondition(written == bytes.count, "cannot write \(path)")
 }

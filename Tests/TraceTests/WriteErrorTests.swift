@@ -51,6 +51,21 @@ import VMMCore
     #expect(try TraceReader(path: folder.file("trace")).isComplete)
   }
 
+  @Test(arguments: ["a kernel", "x"])
+  func otherFilesAreLeftAlone(text: String) throws {
+    let path = folder.file("kernel")
+    store([UInt8](text.utf8), in: path)
+    let error = #expect(throws: TraceError.self) { try writeTrace(path, []) }
+    #expect(error?.description.contains("is no trace") == true)
+    #expect(contents(of: path) == [UInt8](text.utf8))
+  }
+
+  @Test func emptyFileIsFilled() throws {
+    store([], in: folder.file("trace"))
+    try writeTrace(folder.file("trace"), [])
+    #expect(try TraceReader(path: folder.file("trace")).isComplete)
+  }
+
   @Test func oldTraceIsReplaced() throws {
     let path = folder.file("trace")
     var random = Random(seed: 1)
