@@ -2,8 +2,8 @@
 extension FloatingPointContext {
   struct Remainder {
     var value: Extended
-    /// The quotient's low bits, for C0, C3 and C1; nothing when the reduction is not finished.
-    var quotient: UInt64
+    /// The quotient's low bits, for C0, C3 and C1; nil where there is none, of a NaN or an invalid operation.
+    var quotient: UInt64?
     var isComplete: Bool
   }
 
@@ -11,8 +11,8 @@ extension FloatingPointContext {
   mutating func remainder(_ a: Extended, _ b: Extended, ieee: Bool) -> Remainder {
     let x = a.unpacked
     let y = b.unpacked
-    if let result = screen(a, x, b, y) { return Remainder(value: result, quotient: 0, isComplete: true) }
-    if x.isInfinite || y.isZero { return Remainder(value: invalid(), quotient: 0, isComplete: true) }
+    if let result = screen(a, x, b, y) { return Remainder(value: result, quotient: nil, isComplete: true) }
+    if x.isInfinite || y.isZero { return Remainder(value: invalid(), quotient: nil, isComplete: true) }
     noteDenormal(x, y)
     if isStopped || x.isZero { return Remainder(value: a, quotient: 0, isComplete: true) }
     if y.isInfinite { return Remainder(value: exact(x), quotient: 0, isComplete: true) }

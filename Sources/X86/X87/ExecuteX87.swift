@@ -1,5 +1,209 @@
 extension CPU {
   /// The escapes D8 … DF, and FWAIT (9B): `op.opcode` and `op.modRM` say which.
   @inline(never)
-  func executeX87(_ op: Op) -> Bool { raiseUndefined() }
+  func executeX87(_ op: Op) -> Bool {
+    if op.opcode == 0x9b {
+      if cr0 & (CR0.mp | CR0.ts) == CR0.mp | CR0.ts { return raise(ExceptionVector.deviceNotAvailable) }
+      return checkX87Pending()
+    }
+    if cr0 & (CR0.em | CR0.ts) != 0 { return raise(ExceptionVector.deviceNotAvailable) }
+    return X87Unit(self).execute(op)
+  }
+
+  /// #MF where an unmasked x87 exception waits. With CR0.NE clear it would be an interrupt through a line of the board
+  /// that no machine here has: then nothing happens.
+  @inline(__always)
+  func checkX87Pending() -> Bool {
+    if s[Slot.fsw] & UInt64(X87Status.summary) != 0 && cr0 & CR0.ne != 0 {
+      return raise(ExceptionVector.floatingPoint)
+    }
+    return true
+  }
+}
+
+extension X87Unit {
+  /// How an instruction leaves its marks: those that compute note where they were.
+  private enum Kind {
+    case computing, administrative
+  }
+
+  func execute(_ op: Op) -> Bool {
+    if isControl(op) { return executeControl(op) }
+    guard cpu.checkX87Pending() else { return false }
+    let done = op.isMemory ? executeMemory(op) : executeRegister(op)
+    if done { notePlace(op) }
+    return done
+  }
+
+  /// FOP, FIP and FDP.
+  private func notePlace(_ op: Op) {
+    cpu.s[Slot.fop] = UInt64(op.opcode & 7) << 8 | UInt64(op.modRM)
+    cpu.s[Slot.fip] = op.rip
+    if op.isMemory { cpu.s[Slot.fdp] = cpu.effectiveOffset(op) }
+  }
+
+  private func executeMemory(_ op: Op) -> Bool {
+    let row = op.modRMReg
+    switch op.opcode {
+    case 0xd8: return arithmetic(row, loadSingle(op))
+    case 0xdc: return arithmetic(row, loadDouble(op))
+    case 0xda: return arithmetic(row, loadInteger(op, UInt32.self))
+    case 0xde: return arithmetic(row, loadInteger(op, UInt16.self))
+    case 0xd9:
+      switch row {
+      case 0: return load(loadSingle(op))
+      case 2: return store(op, .single, pops: false)
+      case 3: return store(op, .single, pops: true)
+      default: return cpu.raiseUndefined()
+      }
+    case 0xdb:
+      switch row {
+      case 0: return load(loadInteger(op, UInt32.self))
+      case 1: return storeInteger(op, UInt32.self, pops: true, truncating: true)
+      case 2: return storeInteger(op, UInt32.self, pops: false)
+      case 3: return storeInteger(op, UInt32.self, pops: true)
+      case 5: return loadExtended(op)
+      case 7: return storeExtended(op)
+      default: return cpu.raiseUndefined()
+      }
+    case 0xdd:
+      switch row {
+      case 0: return load(loadDouble(op))
+      case 1: return storeInteger(op, UInt64.self, pops: true, truncating: true)
+      case 2: return store(op, .double, pops: false)
+      case 3: return store(op, .double, pops: true)
+      default: return cpu.raiseUndefined()
+      }
+    default:
+      switch row {
+      case 0: return load(loadInteger(op, UInt16.self))
+      case 1: return storeInteger(op, UInt16.self, pops: true, truncating: true)
+      case 2: return storeInteger(op, UInt16.self, pops: false)
+      case 3: return storeInteger(op, UInt16.self, pops: true)
+      case 4: return loadDecimal(op)
+      case 5: return load(loadInteger(op, UInt64.self))
+      case 6: return storeDecimal(op)
+      default: return storeInteger(op, UInt64.self, pops: true)
+      }
+    }
+  }
+
+  private func executeRegister(_ op: Op) -> Bool {
+    let row = op.modRMReg
+    let position = Int(op.modRMRM)
+    switch op.opcode {
+    case 0xd8: return row & 6 == 2 ? compareStack(position, pops: row == 3 ? 1 : 0) : binary(row, position, toTop: true)
+    case 0xd9: return executeD9(row, position)
+    case 0xda:
+      if op.modRM == 0xe9 { return compareStack(1, quiet: true, pops: 2) }
+      return row < 4 ? conditionalMove(row, position, negated: false) : cpu.raiseUndefined()
+    case 0xdb:
+      if row == 5 || row == 6 { return compareToFlags(position, quiet: row == 5, pops: false) }
+      return row < 4 ? conditionalMove(row, position, negated: true) : cpu.raiseUndefined()
+    case 0xdc:
+      if row & 6 == 2 { return compareStack(position, pops: row == 3 ? 1 : 0) }
+      return binary(row, position, toTop: false)
+    case 0xdd: return executeDD(row, position)
+    case 0xde:
+      if row == 2 { return compareStack(position, pops: 1) }
+      if row == 3 { return op.modRM == 0xd9 ? compareStack(1, pops: 2) : cpu.raiseUndefined() }
+      return binary(row, position, toTop: false, pops: true)
+    default: return executeDF(row, position)
+    }
+  }
+
+  private func executeDD(_ row: UInt8, _ position: Int) -> Bool {
+    switch row {
+    case 0: return release(position, pops: false)
+    case 1: return exchange(position)
+    case 2: return copy(to: position, pops: false)
+    case 3: return copy(to: position, pops: true)
+    case 4: return compareStack(position, quiet: true, pops: 0)
+    case 5: return compareStack(position, quiet: true, pops: 1)
+    default: return cpu.raiseUndefined()
+    }
+  }
+
+  private func executeDF(_ row: UInt8, _ position: Int) -> Bool {
+    switch row {
+    case 0: return release(position, pops: true)
+    case 1: return exchange(position)
+    case 2, 3: return copy(to: position, pops: true)
+    case 5: return compareToFlags(position, quiet: true, pops: true)
+    case 6: return compareToFlags(position, quiet: false, pops: true)
+    default: return cpu.raiseUndefined()
+    }
+  }
+
+  private func executeD9(_ row: UInt8, _ position: Int) -> Bool {
+    switch row {
+    case 0: return loadRegister(position)
+    case 1: return exchange(position)
+    case 2: return position == 0 ? true : cpu.raiseUndefined()
+    case 3: return copyUnchecked(to: position)
+    case 4: return executeUnary(position)
+    case 5: return position < 7 ? loadConstant(position) : cpu.raiseUndefined()
+    case 6: return executeFunctions0(position)
+    default: return executeFunctions1(position)
+    }
+  }
+
+  /// D9 E0 … E7.
+  private func executeUnary(_ position: Int) -> Bool {
+    switch position {
+    case 0: return changeSign { $0.negated }
+    case 1: return changeSign { $0.magnitude }
+    case 4: return test()
+    case 5:
+      examine()
+      return true
+    default: return cpu.raiseUndefined()
+    }
+  }
+
+  /// D9 F0 … F7.
+  private func executeFunctions0(_ position: Int) -> Bool {
+    switch position {
+    case 0: return unary { $1.powerMinusOne($0) }
+    case 1: return binaryPopping { $2.logarithm($0, times: $1) }
+    case 2: return partialTangent()
+    case 3: return binaryPopping { $2.arctangent($1, over: $0) }
+    case 4: return extract()
+    case 5: return remainder(ieee: true)
+    case 6:
+      step(-1)
+      return true
+    default:
+      step(1)
+      return true
+    }
+  }
+
+  /// D9 F8 … FF.
+  private func executeFunctions1(_ position: Int) -> Bool {
+    switch position {
+    case 0: return remainder(ieee: false)
+    case 1: return binaryPopping { $2.logarithmPlusOne($0, times: $1) }
+    case 2: return unary { $1.squareRoot($0) }
+    case 3: return sineAndCosine()
+    case 4: return unary { $1.roundToInteger($0) }
+    case 5: return scale()
+    case 6: return trigonometric { $1.sine($0) }
+    default: return trigonometric { $1.cosine($0) }
+    }
+  }
+
+  /// FFREE and FFREEP.
+  private func release(_ position: Int, pops: Bool) -> Bool {
+    free(position)
+    cpu.s[Slot.fsw] &= ~UInt64(X87Status.c1)
+    if pops { pop() }
+    return true
+  }
+
+  /// FINCSTP and FDECSTP.
+  private func step(_ by: Int) {
+    top = top &+ by
+    cpu.s[Slot.fsw] &= ~UInt64(X87Status.c1)
+  }
 }
