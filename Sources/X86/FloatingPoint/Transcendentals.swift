@@ -51,6 +51,8 @@ extension FloatingPointContext {
   private mutating func scaledLogarithm(_ x: UnpackedFloat, _ y: UnpackedFloat) -> Extended {
     if x.significand == 1 << 63 {
       let power = Extended(Int64(x.exponent)).unpacked
+      // Exact or not, the processor reports it as rounded.
+      raise(.precision)
       return inexact(Arithmetic.product(power, y))
     }
     // x = 2^e · m with m between √½ and √2.
