@@ -26,7 +26,10 @@ public final class DualPIC: BytePortDevice {
   /// The master's input that the slave drives.
   static let cascadeLine: UInt8 = 2
 
-  public init() {}
+  private let output: InterruptLine
+
+  /// - Parameter output: the master's output, for who must see its edges; the CPU asks `hasInterrupt`.
+  public init(output: InterruptLine = .unconnected) { self.output = output }
 
   public func snapshot() -> State { state }
   public func restore(_ state: State) {
@@ -85,6 +88,10 @@ public final class DualPIC: BytePortDevice {
 
   private func update() {
     state.master.setLine(DualPIC.cascadeLine, state.slave.output)
-    hasInterrupt = state.master.output
+    let level = state.master.output
+    if level != hasInterrupt {
+      hasInterrupt = level
+      output.set(level)
+    }
   }
 }

@@ -1,5 +1,6 @@
-import Devices
 import Testing
+
+@testable import Devices
 
 /// A device for the contract suite, and how to make a new one of it.
 struct Specimen: Sendable, CustomTestStringConvertible {
@@ -17,7 +18,8 @@ struct Specimen: Sendable, CustomTestStringConvertible {
 
 extension Specimen {
   static let all: [Specimen] = [
-    uart, pic, pit, rtc, powerManagement, keyboardController, debugExit, debugConsole, post, pci,
+    uart, pic, pit, rtc, powerManagement, keyboardController, debugExit, debugConsole, post, pci, apic,
+    ioapic,
   ]
 
   static let uart = Specimen(
@@ -57,6 +59,44 @@ extension Specimen {
   static let post = Specimen(name: "post", offsets: 1, make: { _ in POSTPort() })
 
   static let pci = Specimen(name: "pci", offsets: 8, make: { PCIConfigPorts(request: $0.requests) })
+
+  static let apic = Specimen(
+    name: "apic", offsets: 64,
+    make: { journal in
+      PortFace(
+        LocalAPIC(
+          nmi: { journal.entries.append("nmi") },
+          endOfInterrupt: { vector in journal.entries.append("eoi \(vector)") }), count: 64)
+    },
+    poke: { device, random, now in
+      guard let apic = (device as? PortFace<LocalAPIC>)?.device else { return }
+      switch random & 7 {
+      case 0: apic.setPin(Int(random >> 8 & 1), random & 0x1000 != 0)
+      case 1, 2: _ = apic.acknowledge()
+      case 3: apic.taskPriorityClass = UInt8(random >> 8 & 15)
+      // Switch it on, or a random life leaves it off.
+      case 4: apic.write(offset: 0xf0, size: 4, value: 0x1ff, now: now)
+      default: apic.accept(vector: UInt8(random >> 8 & 0xff), isLevelTriggered: random & 0x10000 != 0)
+      }
+    })
+
+  static let ioapic = Specimen(
+    name: "ioapic", offsets: 2,
+    make: { journal in
+      PortFace(
+        IOAPIC(send: { message in
+          journal.entries.append("\(message)")
+          return message.vector & 1 == 0
+        }), count: 2)
+    },
+    poke: { device, random, now in
+      guard let ioapic = (device as? PortFace<IOAPIC>)?.device else { return }
+      switch random & 3 {
+      case 0: ioapic.endOfInterrupt(UInt8(random >> 8 & 0xff))
+      case 1: ioapic.write(offset: 0, size: 4, value: random >> 8 & 63, now: now)
+      default: ioapic.setPin(Int(random >> 8 & 31), random & 0x10000 != 0)
+      }
+    })
 }
 
 /// A random but reproducible life of a device.

@@ -1,0 +1,192 @@
+/// A local APIC in xAPIC mode (Intel SDM vol. 3, chapter 11) of the only processor.
+///
+/// It starts as a PC's firmware leaves it: the 8259A's interrupts pass through LINT0, NMIs through LINT1.
+public final class LocalAPIC: WordRegisterDevice {
+  public struct State: DeviceState {
+    var id: UInt8 = 0
+    var taskPriority: UInt8 = 0
+    var logicalID: UInt8 = 0
+    var destinationFormat: UInt32 = .max
+    var spurious: UInt32 = 0xff
+    var inService = VectorSet()
+    var triggerMode = VectorSet()
+    var requests = VectorSet()
+    var errors: UInt32 = 0
+    /// ESR as the last write to it left it.
+    var errorStatus: UInt32 = 0
+    var commandLow: UInt32 = 0
+    var commandHigh: UInt32 = 0
+    /// The local vector table in the order of its registers. The pins are as firmware leaves them.
+    var vectors = [
+      LocalVector(), LocalVector(), LocalVector(), LocalVector(word: 0x700), LocalVector(word: 0x400), LocalVector(),
+    ]
+    var timer = APICTimer()
+    /// The levels of the pins LINT0 and LINT1, in bits 0 and 1.
+    var pins: UInt8 = 0
+
+    public init() {}
+
+    public mutating func code(with coder: inout StateCoder) {
+      coder.code(&id)
+      coder.code(&taskPriority)
+      coder.code(&logicalID)
+      coder.code(&destinationFormat)
+      coder.code(&spurious)
+      coder.code(&inService)
+      coder.code(&triggerMode)
+      coder.code(&requests)
+      coder.code(&errors)
+      coder.code(&errorStatus)
+      coder.code(&commandLow)
+      coder.code(&commandHigh)
+      for index in vectors.indices { coder.code(&vectors[index]) }
+      coder.code(&timer)
+      coder.code(&pins)
+    }
+
+    var timerVector: LocalVector { vectors[0] }
+    var lint0: LocalVector { vectors[3] }
+    var lint1: LocalVector { vectors[4] }
+    var errorVector: LocalVector { vectors[5] }
+  }
+
+  public let name = "apic"
+  var state = State()
+  let sendNMI: () -> Void
+  let endOfInterrupt: (UInt8) -> Void
+
+  /// The physical address at which IA32_APIC_BASE places it after reset.
+  public static let standardAddress: UInt64 = 0xfee0_0000
+  public static let addressCount: UInt64 = 0x1000
+
+  /// SVR: the APIC is on.
+  static let softwareEnable: UInt32 = 1 << 8
+
+  /// - Parameters:
+  ///   - nmi: takes NMIs.
+  ///   - endOfInterrupt: takes the vector of a level-triggered interrupt that has ended, for the I/O APIC.
+  public init(nmi: @escaping () -> Void, endOfInterrupt: @escaping (UInt8) -> Void) {
+    sendNMI = nmi
+    self.endOfInterrupt = endOfInterrupt
+  }
+
+  public func snapshot() -> State { state }
+  public func restore(_ state: State) { self.state = state }
+
+  var isEnabled: Bool { state.spurious & LocalAPIC.softwareEnable != 0 }
+
+  /// Interrupts of the 8259A reach the CPU: LINT0 is open and in ExtINT mode.
+  public var passesExternalInterrupts: Bool { !state.lint0.isMasked && state.lint0.mode == .external }
+
+  /// CR8: bits 7:4 of the task priority.
+  public var taskPriorityClass: UInt8 {
+    get { state.taskPriority >> 4 }
+    set { state.taskPriority = newValue << 4 }
+  }
+
+  public func advance(to now: UInt64) {
+    guard state.timer.advance(to: now, isPeriodic: isPeriodic), !state.timerVector.isMasked else { return }
+    accept(vector: state.timerVector.vector, isLevelTriggered: false)
+  }
+
+  /// LVT timer bits 18:17.
+  private var isPeriodic: Bool { state.timerVector.word >> 17 & 3 == 1 }
+  private var isDeadlineMode: Bool { state.timerVector.word >> 17 & 3 >= 2 }
+
+  /// A timer interrupt that is still waiting hides the next ones.
+  public var nextDeadline: UInt64? {
+    guard !state.timerVector.isMasked, !state.requests[state.timerVector.vector] else { return nil }
+    return state.timer.expiry
+  }
+
+  /// Drives LINT0 or LINT1. ExtINT is not latched: ask `passesExternalInterrupts`.
+  public func setPin(_ pin: Int, _ level: Bool) {
+    let bit: UInt8 = pin == 0 ? 1 : 2
+    let rises = level && state.pins & bit == 0
+    state.pins = level ? state.pins | bit : state.pins & ~bit
+    let entry = pin == 0 ? state.lint0 : state.lint1
+    guard rises, !entry.isMasked else { return }
+    switch entry.mode {
+    case .fixed: accept(vector: entry.vector, isLevelTriggered: false)
+    case .nmi: sendNMI()
+    default: break
+    }
+  }
+}
+
+// MARK: Registers
+
+extension LocalAPIC {
+  public func readWord(offset: UInt64, now: UInt64) -> UInt32 {
+    advance(to: now)
+    switch offset {
+    case APICRegister.id: return UInt32(state.id) << 24
+    case APICRegister.version: return 0x0005_0014  // six local vectors
+    case APICRegister.taskPriority: return UInt32(state.taskPriority)
+    case APICRegister.processorPriority, APICRegister.arbitrationPriority: return UInt32(processorPriority)
+    case APICRegister.logicalDestination: return UInt32(state.logicalID) << 24
+    case APICRegister.destinationFormat: return state.destinationFormat
+    case APICRegister.spurious: return state.spurious
+    case APICRegister.inService..<APICRegister.errorStatus: return readVectors(offset)
+    case APICRegister.errorStatus: return state.errorStatus
+    case APICRegister.commandLow: return state.commandLow
+    case APICRegister.commandHigh: return state.commandHigh
+    case APICRegister.initialCount: return state.timer.initialCount
+    case APICRegister.currentCount: return state.timer.currentCount(now: now)
+    case APICRegister.divideConfiguration: return state.timer.divideConfiguration
+    default: return localVector(offset).map { state.vectors[$0].word } ?? 0
+    }
+  }
+
+  /// ISR, TMR and IRR, 32 vectors to a register, a register every 16 bytes.
+  private func readVectors(_ offset: UInt64) -> UInt32 {
+    guard offset & 0xf == 0 else { return 0 }
+    let number = Int(offset >> 4 & 7)
+    switch offset {
+    case ..<APICRegister.triggerMode: return state.inService.word(number)
+    case ..<APICRegister.request: return state.triggerMode.word(number)
+    default: return state.requests.word(number)
+    }
+  }
+
+  public func writeWord(offset: UInt64, value: UInt32, now: UInt64) {
+    advance(to: now)
+    switch offset {
+    case APICRegister.id: state.id = UInt8(value >> 24)
+    case APICRegister.taskPriority: state.taskPriority = UInt8(truncatingIfNeeded: value)
+    case APICRegister.endOfInterrupt: endInterrupt()
+    case APICRegister.logicalDestination: state.logicalID = UInt8(value >> 24)
+    case APICRegister.destinationFormat: state.destinationFormat = value | 0x0fff_ffff
+    case APICRegister.spurious: writeSpurious(value)
+    case APICRegister.errorStatus:
+      state.errorStatus = state.errors
+      state.errors = 0
+    case APICRegister.commandLow:
+      state.commandLow = value & 0x000c_cfff
+      send(InterruptMessage(word: value, destination: UInt8(state.commandHigh >> 24)), shorthand: value >> 18 & 3)
+    case APICRegister.commandHigh: state.commandHigh = value & 0xff00_0000
+    case APICRegister.initialCount: if !isDeadlineMode { state.timer.start(count: value, now: now) }
+    case APICRegister.divideConfiguration: state.timer.setDivideConfiguration(value, now: now)
+    default: writeLocalVector(offset, value)
+    }
+  }
+
+  /// Switching the APIC off masks all local vectors.
+  private func writeSpurious(_ value: UInt32) {
+    state.spurious = value & 0x1ff
+    guard !isEnabled else { return }
+    for index in state.vectors.indices { state.vectors[index].word |= LocalVector.mask }
+  }
+
+  private func writeLocalVector(_ offset: UInt64, _ value: UInt32) {
+    guard let index = localVector(offset) else { return }
+    state.vectors[index].word = value & LocalVector.writable[index] | (isEnabled ? 0 : LocalVector.mask)
+    if isDeadlineMode { state.timer.stop() }
+  }
+
+  /// The place in the local vector table of the register at `offset`.
+  private func localVector(_ offset: UInt64) -> Int? {
+    guard offset >= APICRegister.timerVector, offset <= APICRegister.errorVector, offset & 0xf == 0 else { return nil }
+    return Int(offset - APICRegister.timerVector) >> 4
+  }
+}
