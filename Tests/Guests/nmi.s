@@ -1,4 +1,4 @@
-# Waits for a non-maskable interrupt with interrupts off, and prints how many came; without one in 200000 port reads
+# Waits for a non-maskable interrupt with interrupts off, and prints how many came; without one in 50000 port reads
 # (or as many as the command line says) it ends with status 3 (code 1).
         .include "machine.inc"
         .include "interrupts.inc"
@@ -7,7 +7,7 @@
 
         .globl  start
 start:
-        mov     eax, 200000
+        mov     eax, 50000
         call    parse_number
         mov     rbx, rax
         call    serial_init
