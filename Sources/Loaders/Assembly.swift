@@ -35,9 +35,11 @@ struct Assembly {
     placements.append(Placement(address: GuestPhysicalAddress(address), source: source))
   }
 
-  /// Places the segments of an ELF file, all of which must lie in RAM and clear of the loader's own structures.
+  /// Places the segments of an ELF file, all of which must lie in RAM and clear of the loader's own structures. One
+  /// that holds nothing but ELF headers is left out when it does not.
   mutating func place(segments elf: ELFFile) throws(LoaderError) {
     for segment in elf.segments {
+      if segment.holdsOnlyHeaders, segment.physical < BootLayout.oneMiB, elf.segments.count > 1 { continue }
       try checkImage(segment.physical, size: segment.memorySize)
       place(kernel: segment.file, at: segment.physical)
     }

@@ -9,6 +9,8 @@ struct ELFFile {
     var virtual: UInt64
     /// Bytes in memory, at least those in the file; what the file does not give is zero.
     var memorySize: UInt64
+    /// Nothing but the file's own headers: linkers make such a segment in front of code at a given address.
+    var holdsOnlyHeaders = false
     /// The end in physical memory, which does not overflow.
     var physicalEnd: UInt64 { physical + memorySize }
   }
@@ -71,14 +73,17 @@ struct ELFFile {
     guard table <= UInt64(bytes.count), UInt64(size * count) <= UInt64(bytes.count) - table else {
       throw LoaderError(name, "truncated: the ELF program headers lie beyond the end of the file")
     }
+    let headersEnd = Int(table) + size * count
     for index in 0..<count {
       let header = ProgramHeader(bytes, at: Int(table) + index * size, layout: layout)
       switch header.type {
       case 1:
-        guard let segment = try header.segment(index: index, fileSize: bytes.count, name: name) else { continue }
+        guard var segment = try header.segment(index: index, fileSize: bytes.count, name: name) else { continue }
         guard segments.count < ELFFile.maximumSegments else {
           throw LoaderError(name, "the ELF file has more than \(ELFFile.maximumSegments) segments to load")
         }
+        segment.holdsOnlyHeaders =
+          segment.memorySize <= UInt64(segment.file.count) && segment.file.upperBound <= headersEnd
         segments.append(segment)
       case 4:
         // Notes only help to tell what the file is: bad ones are none.

@@ -40,6 +40,22 @@ internal import VMMCore
     #expect(try load(whole + code).machine.memory(0x10_0020, 4) == code + [0])
   }
 
+  /// As `ld -Ttext=0x100000` makes them: a page below 1 MiB holds the file's headers.
+  @Test func leavesOutTheHeadersBelowOneMiB() throws {
+    let file = Images.elf64(
+      entry: 0x10_000c,
+      [.init(address: 0xf_f000, bytes: []), .init(address: 0x10_0000, bytes: Images.multibootHeader() + code)])
+    var headers = file
+    for (offset, value) in [(8, 0), (32, 176), (40, 176)] as [(Int, UInt64)] { headers.put(value, at: 64 + offset) }
+    let machine = try load(headers).machine
+    #expect(machine.memory(0x10_000c, 3) == code)
+    #expect(machine.memory(0xf_f000, 4) == [0, 0, 0, 0])
+    headers.put(UInt64(177), at: 64 + 40)
+    #expect(
+      message { () throws(LoaderError) in try load(headers) }
+        == "guest: wants to be loaded at 0xff000: below 1 MiB only 0x30000 to 0x80000 is free")
+  }
+
   @Test func describesTheMachine() throws {
     let file = Images.elf32(entry: 0x10_000c, address: 0x10_0000, bytes: Images.multibootHeader() + code)
     let machine = try load(file, initrd: Images.initrd([4, 5, 6]), line: "one two").machine
