@@ -7,5 +7,5 @@ public protocol MachineClock: AnyObject {
   /// once; may return early.
   func idle(until deadline: UInt64?)
   /// Makes the engine's `run` end at `deadline`: sets an alarm, or says how many instructions are left until then.
-  func limit(until deadline: UInt64) -> RunLimit
+  func limit(until deadline: UInt64) throws(EngineError) -> RunLimit
 }

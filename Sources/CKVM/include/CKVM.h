@@ -5,6 +5,7 @@
 #ifndef CKVM_H
 #define CKVM_H
 
+#include "CHostCPUID.h"
 #include <errno.h>
 #include <linux/kvm.h>
 #include <stddef.h>

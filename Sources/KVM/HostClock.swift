@@ -1,0 +1,47 @@
+internal import CKVM
+internal import Glibc
+public import VMMCore
+
+/// The host's monotonic clock, in nanoseconds since it was made, for one engine: stops it when a deadline comes.
+public final class HostClock: MachineClock {
+  public let name = "host"
+  private let engine: any Engine
+  private let start = ckvm_monotonic()
+
+  /// An engine that counts instructions is stopped after as many as may take until the deadline, and at most this many:
+  /// some milliseconds.
+  private static let slice: UInt64 = 1_000_000
+
+  public init(stopping engine: any Engine) { self.engine = engine }
+
+  public func now() -> UInt64 { ckvm_monotonic() &- start }
+
+  public func idle(until deadline: UInt64?) {
+    let now = now()
+    guard let deadline, deadline > now else { return }
+    let nanoseconds = deadline - now
+    var time = timespec(tv_sec: Int(nanoseconds / 1_000_000_000), tv_nsec: Int(nanoseconds % 1_000_000_000))
+    // A signal ends the sleep early, as `idle` may.
+    unsafe nanosleep(&time, nil)
+  }
+
+  public func limit(until deadline: UInt64) throws(EngineError) -> RunLimit {
+    if let engine = engine as? KVMEngine {
+      try engine.setDeadline(start &+ deadline)
+      return .free
+    }
+    let now = now()
+    return .instructions(deadline > now ? max(1, min(deadline - now, HostClock.slice)) : 1)
+  }
+}
+
+extension KVMEngine {
+  /// Makes a `run` that is under way at `deadline` (CLOCK_MONOTONIC, nanoseconds) return `.kicked`. One deadline at a time;
+  /// naming the same one again costs nothing.
+  func setDeadline(_ deadline: UInt64) throws(EngineError) {
+    if unsafe ckvm_kick_is_thread(kickState) == 0 {
+      try check(unsafe ckvm_kick_adopt_thread(kickState, vcpu.descriptor), "KVM_SET_SIGNAL_MASK")
+    }
+    try check(unsafe ckvm_kick_set_deadline(kickState, deadline), "timer_settime")
+  }
+}
