@@ -1,0 +1,109 @@
+internal import Devices
+public import Trace
+public import VMMCore
+
+/// The machine's devices on their buses: answers every interaction of the vCPU, and says which interrupt it wants to
+/// deliver. Recording only; a replay has no board.
+public final class Board {
+  private let ports = PortBus()
+  private let mmio = MMIOBus()
+  private let pic = DualPIC()
+  private let uart: UART
+  private let msrs = MSRBank()
+  /// The devices that time changes.
+  private let timed: [any Device]
+  private let input: any InputSource
+  private let requests: RequestBox
+
+  /// The request of a device to end the run.
+  public var end: EndReason? { requests.end }
+
+  /// - Parameters:
+  ///   - startEpoch: the RTC's time of day at time 0, in seconds since 1970.
+  ///   - memorySize: bytes of guest RAM, which the CMOS memory tells.
+  ///   - input: what is typed on the serial line.
+  ///   - output: takes the console text, that of the UART and that of the debug console.
+  public init(
+    startEpoch: UInt64, memorySize: UInt64, input: any InputSource, output: @escaping (UInt8) -> Void
+  ) throws {
+    self.input = input
+    let requests = RequestBox()
+    self.requests = requests
+    let request: MachineRequestSink = { requests.take($0) }
+    let pit = PIT(interrupt: pic.line(0))
+    uart = UART(interrupt: pic.line(4), output: output)
+    let rtc = RTC(epoch: startEpoch, memorySize: memorySize, interrupt: pic.line(8))
+    let power = PowerManagement(interrupt: pic.line(9), request: request)
+    let keyboard = KeyboardController(interrupt: pic.line(1), request: request)
+    timed = [pit, uart, rtc, power, keyboard]
+    try ports.attach(pic, at: DualPIC.standardPorts)
+    try ports.attach(pit, at: PIT.standardPorts)
+    try ports.attach(uart, at: UART.com1)
+    try ports.attach(rtc, at: RTC.standardPorts)
+    try ports.attach(power, at: PowerManagement.standardPorts)
+    try ports.attach(keyboard, at: KeyboardController.standardPorts)
+    try ports.attach(DebugExitPort(request: request), at: DebugExitPort.standardPorts)
+    try ports.attach(DebugConsole(output: output), at: DebugConsole.standardPorts)
+    try ports.attach(POSTPort(), at: POSTPort.standardPorts)
+    try ports.attach(PCIConfigPorts(request: request), at: PCIConfigPorts.standardPorts)
+  }
+
+  /// Answers an interaction (and nothing else) at the time `now`.
+  public func handle(_ exit: VCPUExit, now: UInt64) -> Answer {
+    switch exit {
+    case .portRead(let port, let size): return .value(UInt64(ports.read(port: port, size: size, now: now)))
+    case .portWrite(let port, let size, let value):
+      ports.write(port: port, size: size, value: value, now: now)
+      return .none
+    case .mmioRead(let address, let size): return .value(mmio.read(address: address, size: size, now: now))
+    case .mmioWrite(let address, let size, let value):
+      mmio.write(address: address, size: size, value: value, now: now)
+      return .none
+    case .msrRead(let index): return msrs.read(index, now: now).map { .value($0) } ?? .fault
+    case .msrWrite(let index, let value): return msrs.write(index, value: value, now: now) ? .none : .fault
+    case .timestampRead: return .value(msrs.timestamp(now: now))
+    default: return .none
+    }
+  }
+
+  /// Brings every device up to `now`.
+  public func advance(to now: UInt64) {
+    for device in timed { device.advance(to: now) }
+  }
+
+  /// When the board next wants to be advanced; `nil` when nothing will happen on its own.
+  public var nextDeadline: UInt64? {
+    var earliest: UInt64?
+    for device in timed {
+      if let deadline = device.nextDeadline { earliest = min(earliest ?? .max, deadline) }
+    }
+    return earliest
+  }
+
+  /// The interrupt controller's output.
+  public var hasInterrupt: Bool { pic.hasInterrupt }
+  /// The vCPU takes the interrupt: its vector.
+  public func acknowledgeInterrupt() -> UInt8 { pic.acknowledge() }
+
+  /// Input may come that nothing else announces.
+  public var awaitsInput: Bool { input.isOpen || uart.unreadInput > 0 }
+  /// Hands what has been typed to the UART.
+  public func pollInput(now: UInt64) {
+    let bytes = input.poll()
+    if !bytes.isEmpty { uart.receive(bytes, now: now) }
+  }
+}
+
+/// Keeps the first request that a device makes until the session looks.
+private final class RequestBox {
+  private(set) var end: EndReason?
+
+  func take(_ request: MachineRequest) {
+    guard end == nil else { return }
+    switch request {
+    case .powerOff: end = .powerOff
+    case .reset: end = .reset
+    case .debugExit(let value): end = .debugExit(value: value)
+    }
+  }
+}

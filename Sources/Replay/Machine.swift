@@ -1,0 +1,54 @@
+public import GuestMemory
+internal import KVM
+public import VMMCore
+
+/// The engines that can run a guest.
+public enum EngineKind: String, Sendable, CaseIterable {
+  case kvm
+  case software
+
+  /// What CPUID says to guests of this engine unless `--cpu` names another model.
+  public var defaultCPUModel: CPUModel { .kvmDefault }
+}
+
+/// A vCPU with its memory, set up as the initial machine says: what a recording and a replay both begin with.
+public final class Machine {
+  public let kind: EngineKind
+  public let memory: GuestMemory
+  public let engine: any Engine
+
+  /// Makes the memory and the engine, and puts the guest in. Errors are host trouble or a guest that does not fit.
+  public init(_ initial: InitialMachine, kind: EngineKind, cpuModel: CPUModel) throws {
+    self.kind = kind
+    memory = try GuestMemory(size: initial.memorySize)
+    for placement in initial.placements {
+      let bytes = try initial.bytes(of: placement)
+      guard memory.write(bytes, at: placement.address) else {
+        throw EngineError("the guest places \(bytes.count) bytes at \(placement.address), outside its memory")
+      }
+    }
+    engine = try Machine.makeEngine(kind, memory: memory, cpuModel: cpuModel)
+    try engine.setState(initial.state)
+  }
+
+  private static func makeEngine(_ kind: EngineKind, memory: GuestMemory, cpuModel: CPUModel) throws -> any Engine {
+    switch kind {
+    case .kvm: return try KVMEngine(memory: memory, cpuModel: cpuModel)
+    case .software: throw EngineError("the software engine is not part of this version: use --engine kvm")
+    }
+  }
+}
+
+extension InitialMachine {
+  /// What a placement writes. Errors when it names an image, or a part of one, that is not there.
+  public func bytes(of placement: Placement) throws(EngineError) -> [UInt8] {
+    switch placement.source {
+    case .bytes(let bytes): return bytes
+    case .image(let index, let offset, let count):
+      guard images.indices.contains(index), offset >= 0, count >= 0, offset <= images[index].bytes.count,
+        count <= images[index].bytes.count - offset
+      else { throw EngineError("a placement at \(placement.address) names bytes that no image has") }
+      return Array(images[index].bytes[offset..<(offset + count)])
+    }
+  }
+}

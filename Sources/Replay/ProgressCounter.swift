@@ -1,0 +1,37 @@
+internal import VMMCore
+
+/// Counts the instructions since the last event, as far as the engine lets them be known.
+struct ProgressCounter {
+  /// The engine stands right at the last event, which was an interaction.
+  private(set) var isAtInteraction = true
+  /// `retiredInstructions` at the last event, where the engine counts.
+  private var retiredAtEvent: UInt64?
+  /// Single steps since the last event, where it does not; `nil` once the guest ran freely.
+  private var steps: UInt64? = 0
+
+  init(_ engine: any Engine) { retiredAtEvent = engine.retiredInstructions }
+
+  mutating func eventDone(_ engine: any Engine, isInteraction: Bool) {
+    isAtInteraction = isInteraction
+    retiredAtEvent = engine.retiredInstructions
+    steps = 0
+  }
+
+  /// The guest is about to run to an unknown place.
+  mutating func ranFreely() {
+    isAtInteraction = false
+    steps = nil
+  }
+
+  /// The guest ran exactly this far.
+  mutating func stepped(_ count: UInt64) {
+    isAtInteraction = false
+    steps = steps.map { $0 + count }
+  }
+
+  /// Instructions since the last event; `nil` when only a fingerprint can name the place.
+  func instructions(_ engine: any Engine) -> UInt64? {
+    guard let retired = engine.retiredInstructions, let retiredAtEvent else { return steps }
+    return retired - retiredAtEvent
+  }
+}

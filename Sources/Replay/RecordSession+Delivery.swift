@@ -1,0 +1,124 @@
+internal import GuestMemory
+internal import Trace
+internal import VMMCore
+
+// Where asynchronous events are delivered. The choice is the recorder's; what matters is that the place can be named
+// exactly: at an event, a number of instructions after it, or by a fingerprint of the state.
+extension RecordSession {
+  /// How soon to look again when an interrupt is blocked, in nanoseconds.
+  var retryInterval: UInt64 { engine.retiredInstructions == nil ? 500_000 : 500 }
+  /// How far to step in search of a place with interrupts on.
+  private var stepLimit: Int { 4096 }
+
+  /// Delivers what is pending where the engine stands, or a few steps on. Returns the exit that came up on the way.
+  func deliverPending(now: UInt64) throws -> VCPUExit? {
+    guard nmiIsDue(now) || board.hasInterrupt else {
+      blockedSince = nil
+      return nil
+    }
+    guard progress.instructions(engine) != nil, try engine.settle() else { return nil }
+    if nmiIsDue(now) {
+      try deliver(.nmi)
+      return nil
+    }
+    if let exit = try step(chaos.instructionsToHold(), until: { false }) { return exit }
+    if try engine.isInterruptible() {
+      try deliverInterrupt()
+      return nil
+    }
+    let since = blockedSince ?? now
+    blockedSince = since
+    // Interrupts are off at one exit after the other: go and look between them.
+    guard engine.retiredInstructions == nil, now - since >= retryInterval else { return nil }
+    if let exit = try step(UInt64(stepLimit), until: { try self.engine.isInterruptible() }) { return exit }
+    if try engine.isInterruptible() { try deliverInterrupt() }
+    return nil
+  }
+
+  /// The guest was stopped between events. Returns the exit that came up while a place was looked for.
+  func placeAfterStop() throws -> VCPUExit? {
+    let now = clock.now()
+    board.advance(to: now)
+    guard nmiIsDue(now) || board.hasInterrupt else { return nil }
+    // Engines that count can name every place: the next turn delivers.
+    guard engine.retiredInstructions == nil else { return nil }
+    if let exit = try engine.finishRepeat() { return exit }
+    guard try canNamePlaceHere() else { return try waitForKernelMode(now: now) }
+    if !nmiIsDue(now), let exit = try step(UInt64(stepLimit), until: { try self.engine.isInterruptible() }) {
+      return exit
+    }
+    guard try canNamePlaceHere() else { return nil }
+    if nmiIsDue(now) {
+      try deliver(.nmi)
+    } else if try engine.isInterruptible() {
+      try deliverInterrupt()
+    }
+    return nil
+  }
+
+  /// A breakpoint and a register compare can find this place again.
+  private func canNamePlaceHere() throws -> Bool {
+    if engine.stopsInUserMode { return true }
+    return try engine.privilegeLevel() < 3
+  }
+
+  /// The kick landed in user mode, where this host can find no place again: the interrupt waits for the next exit or
+  /// kernel entry. When neither comes for long, the run must end, or it would hang.
+  private func waitForKernelMode(now: UInt64) throws -> VCPUExit? {
+    let since = blockedSince ?? now
+    blockedSince = since
+    guard now - since > 5_000_000_000 else { return nil }
+    return .failed(
+      "an interrupt has waited 5 s for user-mode code at rip \(hex(try engine.state().linearRIP)) that neither exits nor "
+        + "enters the kernel, and this host's KVM cannot stop there: use --engine software")
+  }
+
+  /// Runs at most `count` instructions one by one until the condition holds. Returns an exit that came first.
+  private func step(_ count: UInt64, until isDone: () throws -> Bool) throws -> VCPUExit? {
+    for _ in 0..<count {
+      if try isDone() || !canNamePlaceHere() { return nil }
+      let exit = try engine.run(.instructions(1))
+      guard exit == .stopped else {
+        progress.ranFreely()
+        return exit
+      }
+      progress.stepped(1)
+    }
+    return nil
+  }
+
+  private func deliverInterrupt() throws {
+    blockedSince = nil
+    // Between `hasInterrupt` and here nothing ran, so the controller still has one to give.
+    try deliver(.interrupt(vector: board.acknowledgeInterrupt()))
+  }
+
+  /// Logs the delivery with its place, then lets it happen.
+  private func deliver(_ delivery: Delivery) throws {
+    if let writer { try writer.append(.delivery(delivery, at: try placeHere())) }
+    switch delivery {
+    case .interrupt(let vector): try engine.inject(interrupt: vector)
+    case .nmi:
+      try engine.injectNMI()
+      nmiDone()
+    case .memoryWrite(let address, let bytes): memory.write(bytes, at: address)
+    }
+    events += 1
+    deliveries += 1
+    progress.eventDone(engine, isInteraction: false)
+  }
+
+  /// The place where the engine stands.
+  private func placeHere() throws -> Place {
+    if let instructions = progress.instructions(engine) { return .instructions(instructions, iterations: 0) }
+    let state = try engine.state()
+    return .fingerprint(Fingerprint(rip: state.linearRIP, cpu: state.digest, memory: try probe.memoryNow()))
+  }
+
+  /// What the user reads when an engine meets an instruction that it cannot execute.
+  func notEmulatedMessage(_ bytes: [UInt8]) throws -> String {
+    let state = try engine.state()
+    return "\(VCPUExit.notEmulated(bytes: bytes)) at rip \(hex(state.linearRIP)) (cpl \(state.privilegeLevel)); "
+      + "this host's KVM does not execute it: use --engine software, or a kernel built without it"
+  }
+}

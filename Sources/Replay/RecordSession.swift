@@ -1,0 +1,207 @@
+internal import Devices
+public import GuestMemory
+public import Trace
+public import VMMCore
+
+/// What a recording or a plain run is asked to do.
+public struct RecordOptions: Sendable {
+  /// Nanoseconds of machine time after which the run ends with `.timeout`.
+  public var timeout: UInt64?
+  /// Nanoseconds of machine time after which one NMI is injected.
+  public var nmiAfter: UInt64?
+  /// Vary where interrupts are delivered: a seed for how many instructions they are held back (engines that can step).
+  public var chaosSeed: UInt64?
+  /// Digests of the state go into the trace.
+  public var takesDigests = true
+
+  public init() {}
+}
+
+/// How a run ended and what it did.
+public struct RunOutcome: Equatable, Sendable {
+  public var end: EndReason
+  /// Events: interactions and deliveries.
+  public var events: UInt64
+  public var deliveries: UInt64
+  public var state: CPUState?
+}
+
+/// Runs a machine with its devices, and logs everything that enters its CPU and memory. Without a writer it is the same
+/// machine, unlogged: the yardstick for what recording costs.
+public final class RecordSession {
+  let engine: any Engine
+  let board: Board
+  let clock: any MachineClock
+  let memory: GuestMemory
+  let writer: TraceWriter?
+  let options: RecordOptions
+  let probe: StateProbe
+  var output = OutputDigest()
+  var events: UInt64 = 0
+  var deliveries: UInt64 = 0
+  /// How far the guest has run since the last event.
+  var progress: ProgressCounter
+  var chaos: ChaosSource
+  /// Since when a pending interrupt could not be delivered.
+  var blockedSince: UInt64?
+  private var digestPolicy: DigestPolicy
+  private var nmiAt: UInt64?
+  private var nextFlush: UInt64 = 0
+  /// Set from a signal handler's flag: end at the next event.
+  private let stopRequested: () -> Bool
+  private var endSoon: (reason: EndReason, deadline: UInt64)?
+
+  /// The machine's memory and CPU state are in place already.
+  public init(
+    engine: any Engine, board: Board, clock: any MachineClock, memory: GuestMemory, writer: TraceWriter?,
+    options: RecordOptions, stopRequested: @escaping () -> Bool
+  ) {
+    self.engine = engine
+    self.board = board
+    self.clock = clock
+    self.memory = memory
+    self.writer = writer
+    self.options = options
+    self.stopRequested = stopRequested
+    probe = StateProbe(engine: engine, memory: memory)
+    digestPolicy = DigestPolicy(counted: engine.retiredInstructions != nil)
+    progress = ProgressCounter(engine)
+    chaos = ChaosSource(seed: options.chaosSeed)
+    nmiAt = options.nmiAfter
+  }
+
+  /// Runs until the guest or the user ends it. The trace is closed in order, except when writing it failed.
+  public func run() throws -> RunOutcome {
+    progress.eventDone(engine, isInteraction: true)
+    try recordDigest()
+    while true {
+      let now = clock.now()
+      if let reason = try endReason(at: now) { return try finish(reason) }
+      let exit = try prepareAndRun(now: now)
+      if let reason = try handle(exit) { return try finish(reason) }
+    }
+  }
+
+  // MARK: one turn
+
+  /// Brings the devices up to date, delivers what can be delivered here, and enters the guest.
+  private func prepareAndRun(now: UInt64) throws -> VCPUExit {
+    board.advance(to: now)
+    if now >= nextFlush { try flush(now: now) }
+    if progress.isAtInteraction, digestPolicy.isDue(now: now, retired: engine.retiredInstructions) {
+      try recordDigest()
+    }
+    if let exit = try deliverPending(now: now) { return exit }
+    progress.ranFreely()
+    return try engine.run(try clock.limit(until: nextStop(now: now)))
+  }
+
+  /// When the guest must be stopped at the latest: for a device, an NMI, the time limit, or to flush the trace.
+  private func nextStop(now: UInt64) -> UInt64 {
+    var stop = nextFlush
+    if let deadline = board.nextDeadline { stop = min(stop, deadline) }
+    if let nmiAt { stop = min(stop, nmiAt) }
+    if let timeout = options.timeout { stop = min(stop, timeout) }
+    if blockedSince != nil { stop = min(stop, now + retryInterval) }
+    return stop
+  }
+
+  private func handle(_ exit: VCPUExit) throws -> EndReason? {
+    switch exit {
+    case .kicked, .stopped:
+      if let exit = try placeAfterStop() { return try handle(exit) }
+      return nil
+    case .shutdown:
+      return .shutdown
+    case .notEmulated(let bytes):
+      return .engineStopped(try notEmulatedMessage(bytes))
+    case .failed(let reason):
+      return .engineStopped(reason)
+    default:
+      return try interact(exit)
+    }
+  }
+
+  /// Answers an interaction from the devices and logs it.
+  private func interact(_ exit: VCPUExit) throws -> EndReason? {
+    let answer = board.handle(exit, now: clock.now())
+    switch answer {
+    case .value(let value): engine.reply(value)
+    case .fault: engine.replyFault()
+    case .none: if case .msrWrite = exit { engine.acknowledge() }
+    }
+    output.fold(exit, answer)
+    if let writer { try writer.append(.interaction(exit, answer)) }
+    events += 1
+    progress.eventDone(engine, isInteraction: true)
+    if case .halt = exit { return try waitForWakeUp() }
+    return nil
+  }
+
+  /// The vCPU is halted: lets time pass until something can wake it.
+  private func waitForWakeUp() throws -> EndReason? {
+    let acceptsInterrupts = try engine.isInterruptible()
+    guard acceptsInterrupts || nmiAt != nil else { return .haltedForGood }
+    while true {
+      let now = clock.now()
+      board.advance(to: now)
+      if let reason = try endReason(at: now) { return reason }
+      if board.hasInterrupt && acceptsInterrupts || nmiIsDue(now) { return nil }
+      if now >= nextFlush { try flush(now: now) }
+      guard let deadline = idleDeadline() else { return .haltedForGood }
+      clock.idle(until: deadline)
+    }
+  }
+
+  /// When a halted machine must be looked at again; `nil` when nothing can ever wake it.
+  private func idleDeadline() -> UInt64? {
+    var deadlines = [board.nextDeadline, nmiAt, options.timeout].compactMap { $0 }
+    if board.awaitsInput { deadlines.append(nextFlush) }
+    return deadlines.min()
+  }
+
+  // MARK: ends
+
+  private func endReason(at now: UInt64) throws -> EndReason? {
+    if let end = board.end { return end }
+    if let soon = endSoon { return progress.isAtInteraction || now >= soon.deadline ? soon.reason : nil }
+    if let timeout = options.timeout, now >= timeout { endSoon = (.timeout, now + 100_000_000) }
+    if stopRequested() { endSoon = (.interrupted, now + 100_000_000) }
+    return endSoon != nil && progress.isAtInteraction ? endSoon?.reason : nil
+  }
+
+  private func finish(_ reason: EndReason) throws -> RunOutcome {
+    var state: CPUState?
+    if try engine.settle() {
+      state = try engine.state()
+      if progress.isAtInteraction, options.takesDigests { try recordDigest() }
+    }
+    if let writer {
+      try writer.append(.end(reason))
+      try writer.close(elapsed: clock.now())
+    }
+    return RunOutcome(end: reason, events: events, deliveries: deliveries, state: state)
+  }
+
+  private func flush(now: UInt64) throws {
+    nextFlush = now + 100_000_000
+    board.pollInput(now: now)
+    if let writer { try writer.flush(elapsed: now) }
+  }
+
+  /// Writes the digests of the state right here, where the engine may be between units: then the next event will do.
+  private func recordDigest() throws {
+    guard let writer, options.takesDigests, try engine.settle() else { return }
+    let start = clock.now()
+    let state = try engine.state()
+    let digest = try probe.digest(of: state, output: output.value)
+    try writer.append(.detail(probe.takeDetail(of: state)))
+    try writer.append(.digest(digest))
+    digestPolicy.taken(from: start, to: clock.now(), retired: engine.retiredInstructions)
+  }
+
+  // MARK: NMI
+
+  func nmiIsDue(_ now: UInt64) -> Bool { nmiAt.map { now >= $0 } ?? false }
+  func nmiDone() { nmiAt = nil }
+}

@@ -1,0 +1,55 @@
+internal import KVM
+public import Trace
+internal import VMMCore
+
+/// Replays one trace file, as often as asked, each time on a fresh machine.
+public final class TraceReplayer {
+  public let reader: TraceReader
+  /// The engine that replays.
+  public let kind: EngineKind
+  /// How many events the last replay got through before it ended or failed.
+  public private(set) var replayedEvents: UInt64 = 0
+  private let initial: InitialMachine
+
+  /// - Parameter engine: `nil` for the engine that recorded.
+  /// Throws `TraceError` for a file that cannot be replayed, `EngineError` for an engine that cannot replay it.
+  public init(path: String, engine: EngineKind?) throws {
+    reader = try TraceReader(path: path)
+    guard let kind = engine ?? EngineKind(rawValue: reader.header.engine) else {
+      throw EngineError("\(path) was recorded by an unknown engine, \(reader.header.engine): give --engine")
+    }
+    self.kind = kind
+    initial = try reader.initialMachine()
+  }
+
+  /// Replays from the begin to the end.
+  public func replay(onOutput: @escaping (UInt8) -> Void) throws -> ReplayOutcome {
+    let machine = try Machine(initial, kind: kind, cpuModel: reader.header.cpuModel)
+    let watchdog = HostClock(stopping: machine.engine)
+    let session = ReplaySession(
+      engine: machine.engine, memory: machine.memory, cursor: reader.makeCursor(), watchdog: watchdog,
+      onOutput: onOutput)
+    defer { replayedEvents = session.events }
+    return try session.run()
+  }
+
+  /// What a user should know of the file, one line each.
+  public var notes: [String] {
+    var notes: [String] = []
+    if !reader.isComplete, reader.damage == nil {
+      notes.append("  \(reader.path) is incomplete: its recorder did not end in order; everything in it was replayed")
+    }
+    let here = HostDescription.current()
+    if reader.header.hostCPUID != 0, reader.header.hostCPUID != here.cpuidDigest {
+      notes.append("  recorded on another CPU (\(reader.header.host)); this one is \(here.text)")
+    }
+    return notes
+  }
+
+  /// One phrase on a replay that was exact.
+  public func summary(of outcome: ReplayOutcome, repeats: UInt64) -> String {
+    let end = outcome.end.map { "\($0)" } ?? "incomplete recording"
+    let times = repeats == 1 ? "" : " (\(repeats) times, all alike)"
+    return "\(outcome.events) events, \(outcome.checks) checks, end: \(end)\(times)"
+  }
+}
