@@ -52,7 +52,7 @@ let package = Package(
     module("Replay", ["KVM", "X86", "Devices", "Trace", "Loaders", "GuestMemory", "VMMCore"]),
     module("GDBStub", ["VMMCore"]),
     .executableTarget(
-      name: "chronovisor", dependencies: ["Replay", "GDBStub", "Trace", "KVM", "GuestMemory", "VMMCore"],
+      name: "chronovisor", dependencies: ["Replay", "GDBStub", "Loaders", "Trace", "KVM", "GuestMemory", "VMMCore"],
       swiftSettings: strict),
     .target(name: "Support", dependencies: ["VMMCore"], path: "Tests/Support", swiftSettings: strict),
     tests("VMMCoreTests", ["VMMCore"]),

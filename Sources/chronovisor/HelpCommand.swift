@@ -1,7 +1,8 @@
 /// Every verb, in the order in which `help` lists them.
 var commands: [any Command.Type] {
   [
-    InfoCommand.self, DumpCommand.self, DiffCommand.self, ListCommand.self, HelpCommand.self, VersionCommand.self,
+    RecordCommand.self, RunCommand.self, ReplayCommand.self, VerifyCommand.self, InfoCommand.self, DumpCommand.self,
+    DiffCommand.self, ListCommand.self, HelpCommand.self, VersionCommand.self,
   ]
 }
 

@@ -1,0 +1,90 @@
+internal import Glibc
+internal import KVM
+internal import Loaders
+internal import Replay
+internal import Trace
+internal import VMMCore
+
+/// One run of a guest as the command line asks for it: loads it, makes its machine, runs it to its end.
+final class GuestRun {
+  let options: MachineOptions
+  let guest: LoadedGuest
+  let engine: EngineKind
+  let cpuModel: CPUModel
+  let clock: ClockKind
+
+  init(_ options: MachineOptions) throws {
+    self.options = options
+    engine = try options.engine.resolved()
+    cpuModel = engine.defaultCPUModel
+    clock = try options.clock.resolved(for: engine)
+    guest = try options.loadGuest()
+  }
+
+  /// What a trace says of this run.
+  var header: TraceHeader {
+    let host = HostDescription.current()
+    return TraceHeader(
+      producer: "chronovisor \(version)", engine: engine.rawValue, cpuModel: cpuModel, clock: clock,
+      seed: options.seed, hostCPUID: host.cpuidDigest, host: host.text, guestKind: guest.kind.rawValue,
+      commandLine: options.commandLine, startEpoch: startEpoch * 1_000_000_000)
+  }
+
+  /// Runs the guest with its console on stdout, with a trace or without.
+  func execute(writer: TraceWriter?) throws -> RunOutcome {
+    let machine = try Machine(guest.machine, kind: engine, cpuModel: cpuModel)
+    let console = ConsoleWriter()
+    defer { console.flush() }
+    let input = try makeInput()
+    let prompted = input as? PromptedInput
+    let board = try Board(startEpoch: startEpoch, memorySize: guest.machine.memorySize, input: input) { character in
+      console.put(character)
+      prompted?.observe(character)
+    }
+    let stop = try StopSignal(kicking: machine.engine)
+    defer { stop.end() }
+    let session = RecordSession(
+      engine: machine.engine, board: board, clock: try makeClock(machine.engine), memory: machine.memory,
+      writer: writer, options: options.session, stopRequested: { stop.isRequested })
+    return try session.run()
+  }
+
+  private func makeClock(_ engine: any Engine) throws -> any MachineClock {
+    switch clock {
+    case .host: HostClock(stopping: engine)
+    case .virtual: VirtualClock(engine: engine, nanosecondsPerInstruction: 1)
+    }
+  }
+
+  private func makeInput() throws -> any InputSource {
+    if let path = options.inputPath {
+      let bytes = try readFile(path, as: "input")
+      return options.prompt.map { PromptedInput(bytes, prompt: $0) } ?? BytesInput(bytes)
+    }
+    return DescriptorInput(STDIN_FILENO)
+  }
+
+  /// The time of day at the begin, in seconds since 1970: the host's, or a fixed one where the clock is virtual.
+  private lazy var startEpoch: UInt64 = clock == .virtual ? 1_767_225_600 : UInt64(max(0, time(nil)))
+}
+
+extension EngineChoice {
+  /// The engine that this host can offer.
+  func resolved() throws -> EngineKind {
+    switch self {
+    case .kvm, .auto: return .kvm
+    case .software: return .software
+    }
+  }
+}
+
+extension ClockChoice {
+  func resolved(for engine: EngineKind) throws -> ClockKind {
+    switch (self, engine) {
+    case (.byEngine, .kvm), (.host, _): return .host
+    case (.byEngine, .software), (.virtual, .software): return .virtual
+    case (.virtual, .kvm):
+      throw UsageError("--clock virtual counts instructions, which KVM does not: use --engine software")
+    }
+  }
+}
