@@ -4,7 +4,8 @@
 public final class IOAPIC: WordRegisterDevice {
   public struct State: DeviceState {
     var select: UInt8 = 0
-    var id: UInt8 = 0
+    /// As the firmware sets it.
+    var id: UInt8 = IOAPIC.standardID
     var entries = [UInt64](repeating: Entry.mask, count: IOAPIC.pinCount)
     /// The levels of the pins.
     var pins: UInt32 = 0
@@ -42,6 +43,8 @@ public final class IOAPIC: WordRegisterDevice {
   public static let standardAddress: UInt64 = 0xfec0_0000
   public static let addressCount: UInt64 = 0x1000
   public static let pinCount = 24
+  /// Its ID in the firmware's tables.
+  public static let standardID: UInt8 = 1
 
   /// - Parameter send: takes messages to the local APIC; true when it was accepted.
   public init(send: @escaping (InterruptMessage) -> Bool) { self.send = send }
