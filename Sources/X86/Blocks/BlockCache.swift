@@ -1,12 +1,281 @@
-/// Decoded code.
-final class BlockCache {
-  private let cpu: CPU
+#if canImport(Glibc)
+  internal import Glibc
+#endif
 
-  init(cpu: CPU, pageCount: Int) { self.cpu = cpu }
+/// One run of decoded instructions, from one page (or one instruction across two).
+struct Block {
+  /// The physical address of its first byte.
+  var physical: UInt64 = 0
+  /// The physical page of an instruction's second part; 0 when it does not cross pages.
+  var secondPage: UInt64 = 0
+  var rip: UInt64 = 0
+  var mode: UInt64 = 0
+  /// Where its operations lie in the arena, and how many they are with those that end the block.
+  var firstOp: Int32 = 0
+  var opCount: Int32 = 0
+  /// Bytes of code.
+  var length: Int32 = 0
+  /// The next block of the same bucket, and of the same (first, second) page; -1 ends the list.
+  var nextInBucket: Int32 = -1
+  var nextInPage: Int32 = -1
+  var nextInSecondPage: Int32 = -1
+}
+
+/// Decoded code: blocks by physical address, with a direct way from RIP (the jump cache). All of it is plain memory.
+final class BlockCache {
+  static let arenaCapacity = 1 << 18
+  static let blockCapacity = 1 << 16
+  static let bucketCount = 1 << 14
+  /// Entries of four words: RIP, translation key, operation.
+  static let jumpEntries = 2048
+
+  private let cpu: CPU
+  private let pageCount: Int
+  private let arena: Op
+  private var used = 0
+  private let blocks: UnsafeMutablePointer<Block>
+  private var blockCount = 0
+  private let buckets: UnsafeMutablePointer<Int32>
+  /// For each page of guest memory its first block + 1, and which 64-byte pieces of it blocks cover.
+  private let pageBlocks: UnsafeMutablePointer<Int32>
+  private let pageCover: UnsafeMutablePointer<UInt64>
+  private let jumps: UnsafeMutablePointer<UInt64>
+  /// Counts the times that everything was dropped: pointers into the arena do not outlive it.
+  private(set) var generation = 0
+  /// The block that `find` returned last depends on a second page.
+  private(set) var lastCrossesPages = false
+
+  init(cpu: CPU, pageCount: Int) {
+    self.cpu = cpu
+    self.pageCount = pageCount
+    arena = BlockCache.zeroed(BlockCache.arenaCapacity)
+    blocks = BlockCache.zeroed(BlockCache.blockCapacity)
+    buckets = BlockCache.zeroed(BlockCache.bucketCount)
+    pageBlocks = BlockCache.zeroed(pageCount)
+    pageCover = BlockCache.zeroed(pageCount)
+    jumps = BlockCache.zeroed(BlockCache.jumpEntries * 4)
+    cpu[Slot.jumpCache] = UInt64(UInt(bitPattern: jumps))
+    clear()
+  }
+
+  deinit {
+    for pointer: UnsafeMutableRawPointer in [.init(arena), .init(blocks), .init(buckets)] { free(pointer) }
+    for pointer: UnsafeMutableRawPointer in [.init(pageBlocks), .init(pageCover), .init(jumps)] { free(pointer) }
+  }
+
+  /// Memory of zeros that costs nothing until it is touched.
+  private static func zeroed<T>(_ count: Int) -> UnsafeMutablePointer<T> {
+    guard let memory = calloc(count, MemoryLayout<T>.stride) else { fatalError("out of memory") }
+    return memory.bindMemory(to: T.self, capacity: count)
+  }
+
+  private func clear() {
+    for bucket in 0..<BlockCache.bucketCount { buckets[bucket] = -1 }
+    for entry in 0..<BlockCache.jumpEntries { jumps[entry * 4 + 1] = .max }
+  }
 
   /// Forgets all blocks.
-  func flush() {}
+  func flush() {
+    guard blockCount > 0 else { return }
+    for index in 0..<blockCount {
+      forget(page: blocks[index].physical)
+      if blocks[index].secondPage != 0 { forget(page: blocks[index].secondPage) }
+    }
+    used = 0
+    blockCount = 0
+    generation += 1
+    clear()
+  }
 
-  /// Forgets the blocks that were decoded from these bytes of a page of guest memory.
-  func invalidate(page: Int, offset: Int, count: Int) {}
+  private func forget(page physical: UInt64) {
+    guard let (_, page) = cpu.ram(physical) else { return }
+    pageBlocks[page] = 0
+    pageCover[page] = 0
+    cpu.pageUse[page] &= ~PageUse.code
+  }
+}
+
+// Lookup.
+extension BlockCache {
+  private func bucket(_ physical: UInt64, _ rip: UInt64) -> Int {
+    Int(truncatingIfNeeded: (physical ^ physical >> 14 ^ rip >> 20) & UInt64(BlockCache.bucketCount - 1))
+  }
+
+  /// The first operation of the block at RIP, decoded if need be; `nil` when fetching or decoding raised a fault.
+  func find() -> Op? {
+    let rip = cpu.rip
+    let linear = cpu.codeLinear(rip)
+    guard let physical = cpu.fetchAddress(linear) else { return nil }
+    let mode = cpu[Slot.mode]
+    var index = buckets[bucket(physical, rip)]
+    while index >= 0 {
+      let block = blocks + Int(index)
+      if block.pointee.physical == physical && block.pointee.rip == rip && block.pointee.mode == mode
+        && holds(block, linear)
+      {
+        lastCrossesPages = block.pointee.secondPage != 0
+        return remember(rip, arena + Int(block.pointee.firstOp))
+      }
+      index = block.pointee.nextInBucket
+    }
+    return build(linear: linear, physical: physical).map { remember(rip, $0) }
+  }
+
+  /// An instruction across two pages is still what the block says only when the second page is the same.
+  private func holds(_ block: UnsafeMutablePointer<Block>, _ linear: UInt64) -> Bool {
+    if block.pointee.secondPage == 0 { return true }
+    // A fault here is raised again, properly, when the block is built anew.
+    let second = cpu.fetchAddress(cpu.nextLinear(linear & ~0xfff, 0x1000))
+    cpu[Slot.faultPending] = 0
+    return second.map { $0 & ~0xfff } == block.pointee.secondPage
+  }
+
+  private func remember(_ rip: UInt64, _ op: Op) -> Op {
+    let entry = jumps + JumpCache.offset(rip)
+    entry[0] = rip
+    entry[1] = cpu[Slot.translationKey]
+    entry[2] = UInt64(UInt(bitPattern: op))
+    return op
+  }
+
+  /// Decodes the block at RIP.
+  private func build(linear: UInt64, physical: UInt64) -> Op? {
+    if used + BlockBuilder.capacity > BlockCache.arenaCapacity || blockCount == BlockCache.blockCapacity { flush() }
+    let first = arena + used
+    var builder = BlockBuilder(cpu: cpu, first: first)
+    guard builder.build(linear: linear, physical: physical) else { return nil }
+    var block = Block()
+    block.physical = physical
+    block.secondPage = builder.secondPage
+    block.rip = cpu.rip
+    block.mode = cpu[Slot.mode]
+    block.firstOp = Int32(used)
+    block.opCount = Int32(builder.opCount)
+    block.length = Int32(builder.length)
+    used += builder.opCount
+    lastCrossesPages = block.secondPage != 0
+    insert(block)
+    return first
+  }
+
+  private func insert(_ made: Block) {
+    var block = made
+    let index = Int32(blockCount)
+    blockCount += 1
+    let bucket = bucket(block.physical, block.rip)
+    block.nextInBucket = buckets[bucket]
+    buckets[bucket] = index
+    if let (_, page) = cpu.ram(block.physical) {
+      let offset = Int(block.physical & 0xfff)
+      block.nextInPage = pageBlocks[page] - 1
+      pageBlocks[page] = index + 1
+      pageCover[page] |= cover(offset, min(Int(block.length), 0x1000 - offset))
+      cpu.watch(page: page, physical: block.physical, as: PageUse.code)
+    }
+    if block.secondPage != 0, let (_, page) = cpu.ram(block.secondPage) {
+      block.nextInSecondPage = pageBlocks[page] - 1
+      pageBlocks[page] = index + 1
+      pageCover[page] |= cover(0, 16)
+      cpu.watch(page: page, physical: block.secondPage, as: PageUse.code)
+    }
+    blocks[Int(index)] = block
+  }
+
+  /// The 64-byte pieces of a page that `count` bytes at an offset touch.
+  private func cover(_ offset: Int, _ count: Int) -> UInt64 {
+    let (first, last) = (offset >> 6, (offset + max(count, 1) - 1) >> 6)
+    return (UInt64.max >> UInt64(63 - (last - first))) << UInt64(first)
+  }
+}
+
+// Invalidation.
+extension BlockCache {
+  /// Forgets the blocks that were decoded from these bytes of a page of guest memory. Operations of theirs that are
+  /// being executed, or that others are linked to, become `.stale`: whoever comes to one looks its RIP up again.
+  func invalidate(page: Int, offset: Int, count: Int) {
+    guard pageCover[page] & cover(offset, count) != 0 else { return }
+    var index = pageBlocks[page] - 1
+    var kept: UInt64 = 0
+    var previous: Int32 = -1
+    while index >= 0 {
+      let block = blocks + Int(index)
+      let isSecond = isSecondPage(block, page)
+      let next = isSecond ? block.pointee.nextInSecondPage : block.pointee.nextInPage
+      let start = isSecond ? 0 : Int(block.pointee.physical & 0xfff)
+      let length = isSecond ? 16 : min(Int(block.pointee.length), 0x1000 - start)
+      if offset < start + length && start < offset + count {
+        retire(block, index)
+        unlinkFromOtherPage(index, block, isSecond)
+        setNext(page, previous, next)
+      } else {
+        kept |= cover(start, length)
+        previous = index
+      }
+      index = next
+    }
+    pageCover[page] = kept
+    if pageBlocks[page] == 0 { cpu.pageUse[page] &= ~PageUse.code }
+  }
+
+  private func isSecondPage(_ block: UnsafeMutablePointer<Block>, _ page: Int) -> Bool {
+    guard block.pointee.secondPage != 0, let (_, second) = cpu.ram(block.pointee.secondPage) else { return false }
+    return second == page
+  }
+
+  /// Makes `next` follow `previous` (or lead, for -1) in a page's list.
+  private func setNext(_ page: Int, _ previous: Int32, _ next: Int32) {
+    guard previous >= 0 else {
+      pageBlocks[page] = next + 1
+      return
+    }
+    let block = blocks + Int(previous)
+    if isSecondPage(block, page) { block.pointee.nextInSecondPage = next } else { block.pointee.nextInPage = next }
+  }
+
+  /// A block across two pages stands in two lists.
+  private func unlinkFromOtherPage(_ index: Int32, _ block: UnsafeMutablePointer<Block>, _ isSecond: Bool) {
+    guard block.pointee.secondPage != 0 else { return }
+    guard let (_, page) = cpu.ram(isSecond ? block.pointee.physical : block.pointee.secondPage) else { return }
+    var previous: Int32 = -1
+    var at = pageBlocks[page] - 1
+    while at >= 0 {
+      let here = blocks + Int(at)
+      let next = isSecondPage(here, page) ? here.pointee.nextInSecondPage : here.pointee.nextInPage
+      if at == index {
+        setNext(page, previous, next)
+        return
+      }
+      previous = at
+      at = next
+    }
+  }
+
+  /// Takes a block out of its bucket and makes its operations stale.
+  private func retire(_ block: UnsafeMutablePointer<Block>, _ index: Int32) {
+    let bucket = bucket(block.pointee.physical, block.pointee.rip)
+    if buckets[bucket] == index {
+      buckets[bucket] = block.pointee.nextInBucket
+    } else {
+      var at = buckets[bucket]
+      while at >= 0 {
+        let here = blocks + Int(at)
+        if here.pointee.nextInBucket == index {
+          here.pointee.nextInBucket = block.pointee.nextInBucket
+          break
+        }
+        at = here.pointee.nextInBucket
+      }
+    }
+    let first = arena + Int(block.pointee.firstOp)
+    for number in 0..<Int(block.pointee.opCount) where (first + number).handler != .dispatch {
+      (first + number).pointee.handler = .stale
+    }
+  }
+}
+
+/// The direct way from RIP to a block.
+enum JumpCache {
+  @inline(__always) static func offset(_ rip: UInt64) -> Int {
+    Int(truncatingIfNeeded: (rip ^ rip &>> 11) & 2047) &* 4
+  }
 }

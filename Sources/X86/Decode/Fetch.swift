@@ -42,7 +42,7 @@ extension CPU {
   }
 
   /// How many bytes from an offset on the code segment holds, at most 15.
-  private func codeBytesInSegment(_ offset: UInt64) -> Int {
+  func codeBytesInSegment(_ offset: UInt64) -> Int {
     if s[Slot.mode] & Mode.wholeCodeSegment != 0 { return 15 }
     let limit = UInt64(segmentLimit(SegmentNumber.cs))
     return offset > limit ? 0 : Int(min(15, limit - offset + 1))

@@ -116,6 +116,39 @@ enum Handler: UInt16 {
   case system
   case x87
   case vector
+
+  // Fast forms, which only the block builder makes: `reg` is the destination, `rm` the source; 32 or 64 bits.
+  case mov64, mov32, movImm, load8, load16, load32, load64, store8, store16, store32, store64
+  case storeImm8, storeImm16, storeImm32, storeImm64
+  case zero8, zero16, sign32, loadZero8, loadZero16, loadSign32
+  case lea64, lea32
+  case add64, add32, or64, or32, and64, and32, sub64, sub32, xor64, xor32, cmp64, cmp32
+  case addImm64, addImm32, orImm64, orImm32, andImm64, andImm32, subImm64, subImm32, xorImm64, xorImm32
+  case cmpImm64, cmpImm32, cmpImm8
+  case addLoad64, addLoad32, orLoad64, orLoad32, andLoad64, andLoad32, subLoad64, subLoad32, xorLoad64, xorLoad32
+  case cmpLoad64, cmpLoad32, cmpMemImm64, cmpMemImm32, cmpMemImm8, cmpMemReg64, cmpMemReg32
+  case aluMemImm64, aluMemImm32, aluMemReg64, aluMemReg32
+  case test64, test32, test8, testImm64, testImm32, testImm8, testMemImm8
+  case inc64, inc32, dec64, dec32
+  case shl64, shl32, shr64, shr32, sar64, sar32
+  case imul64, imul32, setccRegister, cmov64, cmov32
+  // The same without flags.
+  case addQuiet64, addQuiet32, orQuiet64, orQuiet32, andQuiet64, andQuiet32, subQuiet64, subQuiet32
+  case xorQuiet64, xorQuiet32, addImmQuiet64, addImmQuiet32, andImmQuiet64, andImmQuiet32
+  case subImmQuiet64, subImmQuiet32, shlQuiet64, shlQuiet32, shrQuiet64, shrQuiet32, sarQuiet64, sarQuiet32
+  case push64, pop64
+  /// The target is the immediate; the displacement is the block there, once it is known and in the same page.
+  case jmpDirect, call64, ret64, jmpIndirect64, callIndirect64
+  case jccO, jccNO, jccB, jccAE, jccE, jccNE, jccBE, jccA, jccS, jccNS, jccP, jccNP, jccL, jccGE, jccLE, jccG
+  /// A comparison with the conditional branch that follows it: kind is its `TruthTable`.
+  case cmpBranch64, cmpBranch32, cmpImmBranch64, cmpImmBranch32, cmpImmBranch8
+  case testBranch64, testBranch32, testBranch8, testImmBranch64, testImmBranch32, testImmBranch8
+  /// Goes on to the next block: as a direct branch, or wherever RIP points.
+  case blockEnd, dispatch
+  /// The code here has changed.
+  case stale
+  /// The address to stop at.
+  case stopHere
 }
 
 /// ADD … CMP, as the opcodes number them.

@@ -37,31 +37,71 @@ extension CPU {
 
   /// Runs until `retired` is `limit`, or something else comes first.
   func run(until limit: UInt64) -> RunEnd {
-    setLimit(limit)
+    setLimit(retired)
+    let blocks = core.blocks
     while true {
       if let end = settleEvents() { return end }
-      if s[Slot.kick] != 0 {
-        s[Slot.kick] = 0
-        return .kicked
-      }
-      if Int64(bitPattern: s[Slot.remaining]) <= 0 { return .limit }
-      if let end = step() { return end }
+      if let end = runBetweenEvents(limit, blocks) { return end }
     }
   }
 
   /// Runs until a fault is pending, without delivering it: for tests.
   func runToEvent(limit: UInt64) -> RunEnd? {
-    setLimit(limit)
-    while pendingEvent == nil && Int64(bitPattern: s[Slot.remaining]) > 0 {
-      if let end = step() { return end }
+    setLimit(retired)
+    let blocks = core.blocks
+    while pendingEvent == nil {
+      if let end = runBetweenEvents(limit, blocks) { return end }
     }
     return nil
   }
 
+  /// Some blocks, or one instruction; `nil` when the run goes on.
+  private func runBetweenEvents(_ limit: UInt64, _ blocks: BlockCache) -> RunEnd? {
+    if s[Slot.kick] != 0 {
+      s[Slot.kick] = 0
+      return .kicked
+    }
+    let now = retired
+    guard Int64(bitPattern: limit &- now) > 0 else { return .limit }
+    if needsStepping { return stepTowards(limit) }
+    guard let op = blocks.find() else {
+      noteFault()
+      return nil
+    }
+    // The last instructions are executed one by one.
+    if limit &- now < UInt64(op.pointee.left) { return stepTowards(limit) }
+    // A slice at a time, so that a kick is noticed without a look at each block.
+    setLimit(now &+ min(limit &- now, CPU.slice))
+    return interpret(op)
+  }
+
+  private static var slice: UInt64 { 16384 }
+
+  private func stepTowards(_ limit: UInt64) -> RunEnd? {
+    setLimit(limit)
+    repeat {
+      if let end = step() { return end }
+      if s[Slot.hasStopAddress] != 0 && s[Slot.eventKind] == 0 && codeLinear(rip) == s[Slot.stopAddress] {
+        return .stopAddress
+      }
+    } while s[Slot.eventKind] | s[Slot.halted] == 0 && Int64(bitPattern: s[Slot.remaining]) > 0
+    return nil
+  }
+
+  /// Moves the budget; the count of retired instructions stays.
   private func setLimit(_ limit: UInt64) {
     let now = retired
     s[Slot.limit] = limit
     s[Slot.remaining] = limit &- now
+  }
+
+  /// The run stops before the instruction at this linear address (whatever it is; `nil`: nowhere). Looked at before each
+  /// instruction but the first: callers that start at the address step over it first.
+  func setStopAddress(_ linear: UInt64?) {
+    guard linear != (s[Slot.hasStopAddress] != 0 ? s[Slot.stopAddress] : nil) else { return }
+    s[Slot.hasStopAddress] = linear == nil ? 0 : 1
+    s[Slot.stopAddress] = linear ?? 0
+    core.blocks.flush()
   }
 
   /// Delivers a pending event; what ends the run instead, if anything.

@@ -87,8 +87,6 @@ extension CPU {
   /// Ways from RIP to code that were cached so far no longer hold.
   func newEpoch() {
     s[Slot.epoch] &+= 1
-    s[Slot.codeKey] = .max
-    s[Slot.leaveBlock] = 1
     makeTranslationKey()
   }
 

@@ -28,6 +28,12 @@ final class CPUCore {
     cpu[Slot.pagingFeatures] = model.lookup(leaf: 0x8000_0001, subleaf: 0).edx & 1 << 26 != 0 ? 1 : 0
     cpu.flushTLB()
     cpu.load(CPUState())
+    memory.writeObserver = { [weak self] page in self?.noteExternalWrite(page) }
+  }
+
+  /// A device or a debugger wrote to a page.
+  private func noteExternalWrite(_ page: Int) {
+    if cpu.pageUse[page] != 0 { cpu.noteStore(page: page, offset: 0, count: pageSize) }
   }
 
   deinit {

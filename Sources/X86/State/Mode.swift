@@ -44,8 +44,13 @@ extension CPU {
     if protected { mode |= Mode.protected }
     if s[Slot.cr0] & CR0.pg != 0 { mode |= Mode.paging }
     s[Slot.privilegeLevel] = level
-    if s[Slot.mode] != mode { s[Slot.leaveBlock] = 1 }
     s[Slot.mode] = mode
+    // Ways from RIP to code depend on the segment's base; 64-bit code has none.
+    let codeBase = mode & Mode.codeSizeMask == Mode.code64 ? 0 : segmentBase(SegmentNumber.cs)
+    if s[Slot.codeBase] != codeBase {
+      s[Slot.codeBase] = codeBase
+      newEpoch()
+    }
     selectTLBContext()
     makeTranslationKey()
   }

@@ -114,8 +114,8 @@ enum Slot {
   static var privilegeLevel: Int { 203 }
   /// Another thread asks the run to end.
   static var kick: Int { 204 }
-  /// Blocks were invalidated, or the mode changed, by the instruction that is being executed.
-  static var leaveBlock: Int { 205 }
+  /// The base of the code segment that `epoch` stands for.
+  static var codeBase: Int { 205 }
   /// Reserved bits of a page-table entry above the physical address width.
   static var reservedAddressBits: Int { 206 }
   /// The features that the MMU offers: bit 0 1 GiB pages.
@@ -133,13 +133,10 @@ enum Slot {
   static var hasStopAddress: Int { 221 }
   /// Data breakpoints are armed (DR7): accesses take the slow path and are reported to `noteDataAccess`.
   static var dataBreakpoints: Int { 222 }
-  /// Linear address of the page that the code fetch translated last, its physical page, and the key it was made under.
-  static var codePage: Int { 223 }
-  static var codePhysical: Int { 224 }
-  static var codeKey: Int { 225 }
-
   /// The address of the `Instruction` that the stepper decodes into.
   static var scratchOp: Int { 226 }
+  /// The address of the jump cache: `JumpCache.offset`.
+  static var jumpCache: Int { 227 }
 
   static var replies: Int { 256 }
   static var replyCapacity: Int { 256 }

@@ -1,0 +1,106 @@
+/// Decodes one block: instructions up to a branch, the end of the page or 60 of them.
+struct BlockBuilder {
+  /// Operations of the longest block: instructions, a stop, an end.
+  static let capacity = 64
+  private static let maxInstructions = 60
+
+  private let cpu: CPU
+  private let first: Op
+  private(set) var opCount = 0
+  /// Bytes of code.
+  private(set) var length = 0
+  private(set) var secondPage: UInt64 = 0
+  private var instructions = 0
+
+  init(cpu: CPU, first: Op) {
+    self.cpu = cpu
+    self.first = first
+  }
+
+  /// Decodes at RIP; false when the first instruction raised a fault.
+  mutating func build(linear: UInt64, physical: UInt64) -> Bool {
+    let stop = cpu[Slot.hasStopAddress] != 0 ? cpu[Slot.stopAddress] : nil
+    if stop == linear { reserveStop() }
+    let body = opCount
+    guard let (host, _) = cpu.ram(physical) else { return cpu.raiseProtection() }
+    let page = UnsafePointer(cpu.pointer(host).assumingMemoryBound(to: UInt8.self))
+    let start = Int(physical & 0xfff)
+    var ends = false
+    while !ends && instructions < BlockBuilder.maxInstructions {
+      if length > 0 && stop == cpu.nextLinear(linear, UInt64(length)) { break }
+      let op = first + opCount
+      guard decode(page, start + length, op) else {
+        if instructions > 0 { break }
+        // Faults, and instructions that cross pages.
+        guard cpu.fetch(into: op) else { return false }
+        if start + Int(op.pointee.length) > 0x1000 {
+          secondPage = (cpu.fetchAddress(cpu.nextLinear(linear & ~0xfff, 0x1000)) ?? 0) & ~0xfff
+        }
+        ends = true
+        take(op)
+        finish(body, linear)
+        return true
+      }
+      ends = BlockBuilder.endsBlock(op)
+      take(op)
+    }
+    finish(body, linear)
+    return true
+  }
+
+  private mutating func take(_ op: Op) {
+    opCount += 1
+    instructions += 1
+    length += Int(op.pointee.length)
+  }
+
+  /// Decodes what lies whole in the page; false for anything unusual.
+  private func decode(_ page: UnsafePointer<UInt8>, _ offset: Int, _ op: Op) -> Bool {
+    guard offset < 0x1000 else { return false }
+    let rip = cpu.is64Bit ? cpu.rip &+ UInt64(length) : (cpu.rip &+ UInt64(length)) & 0xffff_ffff
+    let available = min(0x1000 - offset, cpu.codeBytesInSegment(rip))
+    guard available > 0 else { return false }
+    var decoder = Decoder(bytes: page + offset, available: available, codeSize: cpu.codeSize, rip: rip)
+    return decoder.decode(into: op) == .decoded
+  }
+
+  /// A block at the address to stop at begins with an operation that stops.
+  private mutating func reserveStop() {
+    first.pointee = Instruction()
+    first.pointee.handler = .stopHere
+    first.pointee.rip = cpu.rip
+    opCount = 1
+  }
+
+  /// Adds the end, numbers the operations and chooses their fast forms.
+  private mutating func finish(_ body: Int, _ linear: UInt64) {
+    let last = first + (opCount - 1)
+    let end = first + opCount
+    end.pointee = Instruction()
+    end.pointee.left = 0
+    end.pointee.rip = cpu.nextRIP(last)
+    end.pointee.immediate = end.pointee.rip
+    end.pointee.displacement = 0
+    let branches = BlockBuilder.endsBlock(last)
+    end.pointee.handler = branches && last.handler != .jcc ? .dispatch : .blockEnd
+    opCount += 1
+    for number in 0..<instructions { (first + (body + number)).pointee.left = UInt8(instructions - number) }
+    if body > 0 { first.pointee.left = UInt8(instructions) }
+    Specialiser(cpu: cpu).specialise(first + body, count: instructions)
+  }
+
+  /// Instructions after which RIP, or how code is found and decoded, may be another.
+  static func endsBlock(_ op: Op) -> Bool {
+    switch op.handler {
+    case .jmp, .jcc, .call, .jmpRM, .callRM, .ret, .loop, .jcxz: true
+    case .system:
+      switch SystemOperation(rawValue: op.kind) {
+      case .cpuid, .rdfsbase, .rdgsbase, .movFromSegment, .pushSegment, .pushf, .sldt, .str, .sgdt, .sidt, .smsw, .lar,
+        .lsl, .verr, .verw, .movFromCR, .movFromDR:
+        false
+      default: true
+      }
+    default: false
+    }
+  }
+}
