@@ -1,4 +1,5 @@
-/// `printf` as far as gdb lets the agent use it: integers, characters, pointers and strings in guest memory.
+/// `printf` as far as gdb lets the agent use it: integers, characters, pointers and strings in guest memory. The format is
+/// what the user typed between the quotes, with its backslashes.
 enum AgentFormat {
   /// Bytes of one expanded text, and of a string argument.
   static let maximumOutput = 4096
@@ -12,7 +13,9 @@ enum AgentFormat {
     var reader = PacketReader(format)
     var next = 0
     while let byte = reader.take() {
-      if byte != UInt8(ascii: "%") {
+      if byte == UInt8(ascii: "\\") {
+        output.append(try escape(&reader))
+      } else if byte != UInt8(ascii: "%") {
         output.append(byte)
       } else if reader.skip("%") {
         output.append(UInt8(ascii: "%"))
@@ -25,6 +28,27 @@ enum AgentFormat {
       guard output.count <= maximumOutput else { throw .badFormat }
     }
     return output
+  }
+
+  /// The character that follows a backslash: as in C, and `\e`.
+  private static func escape(_ reader: inout PacketReader) throws(AgentError) -> UInt8 {
+    switch reader.take() {
+    case UInt8(ascii: "n"): return 10
+    case UInt8(ascii: "t"): return 9
+    case UInt8(ascii: "r"): return 13
+    case UInt8(ascii: "a"): return 7
+    case UInt8(ascii: "e"): return 27
+    case let digit? where (UInt8(ascii: "0")...UInt8(ascii: "7")).contains(digit):
+      var value = digit & 7
+      for _ in 0..<2 {
+        guard let next = reader.peek, (UInt8(ascii: "0")...UInt8(ascii: "7")).contains(next) else { break }
+        _ = reader.take()
+        value = value << 3 | next & 7
+      }
+      return value
+    case let other?: return other
+    case nil: throw .badFormat
+    }
   }
 
   /// `%[flags][width][.precision][size]conversion`

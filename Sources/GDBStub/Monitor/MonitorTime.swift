@@ -25,7 +25,8 @@ extension Session {
   }
 
   func monitorSeek(_ arguments: [String]) throws(PacketError) -> String {
-    pendingSeek = try Destination(words: arguments, in: target.recording)
+    pendingMove = .stay
+    pendingMove = .go(try Destination(words: arguments, in: target.recording))
     return ""
   }
 
@@ -35,16 +36,18 @@ extension Session {
   }
 
   func monitorBack(_ arguments: [String]) throws(PacketError) -> String {
+    pendingMove = .stay
     let count = try stopCount(arguments)
     guard let position = history.back(count) else { throw .refused("there is no earlier stop in the history") }
-    pendingSeek = .position(position)
+    pendingMove = .go(.position(position))
     return ""
   }
 
   func monitorForward(_ arguments: [String]) throws(PacketError) -> String {
+    pendingMove = .stay
     let count = try stopCount(arguments)
     guard let position = history.forward(count) else { throw .refused("there is no later stop in the history") }
-    pendingSeek = .position(position)
+    pendingMove = .go(.position(position))
     return ""
   }
 
@@ -83,8 +86,9 @@ extension Session {
   }
 
   func monitorRestart(_ arguments: [String]) throws(PacketError) -> String {
+    pendingMove = .stay
     let number = try checkpointNumber(arguments)
-    pendingSeek = .checkpoint(number)
+    pendingMove = .go(.checkpoint(number))
     return ""
   }
 
@@ -108,8 +112,9 @@ extension Session {
       try forUser { () throws(TargetError) in try self.target.beginDiversion() }
       return "A diversion begins: registers and memory may be changed until `monitor diversion end`."
     case ["end"]:
+      // The next step only shows the old place.
+      pendingMove = .stay
       try forUser { () throws(TargetError) in try self.target.endDiversion() }
-      pendingSeek = .position(target.position)
       return "The diversion is over: the machine stands at \(target.position)."
     case []: return target.isDiverted ? "a diversion is under way" : "no diversion is under way"
     default: throw .malformed

@@ -2,7 +2,8 @@ extension Session {
   /// Bytes of text that one command may answer with.
   private static let maximumText = PacketParser.maximumPayload / 2 - 16
 
-  /// `qRcmd,COMMAND` in hexadecimal. What goes wrong is told in the text: clients show it.
+  /// `qRcmd,COMMAND` in hexadecimal. What goes wrong is told in the text: clients show it. The text travels as console
+  /// output before the OK, which both gdb and LLDB show.
   func monitorCommand(_ reader: inout PacketReader) throws(PacketError) -> Reply {
     let line = String(decoding: try reader.hexBytes(), as: UTF8.self)
     let words = line.split(whereSeparator: { $0 == " " || $0 == "\t" || $0 == "\n" }).map(String.init)
@@ -14,7 +15,8 @@ extension Session {
     }
     if text.isEmpty { return .ok }
     if !text.hasSuffix("\n") { text += "\n" }
-    return .hex(Array(text.utf8.prefix(Session.maximumText)))
+    showOnConsole(Array(text.utf8.prefix(Session.maximumText)))
+    return .ok
   }
 
   /// A command by its name, or by what only one name begins with.

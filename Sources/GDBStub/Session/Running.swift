@@ -7,9 +7,9 @@ extension Session {
   func resume(
     _ direction: ResumeRequest.Direction, _ mode: ResumeRequest.Mode
   ) throws(PacketError) -> Reply {
-    if let destination = pendingSeek {
-      pendingSeek = nil
-      return try move(to: destination, isNewStop: false)
+    if let pending = pendingMove {
+      pendingMove = nil
+      return try carryOut(pending)
     }
     let request = ResumeRequest(
       direction, mode, breakpoints: breakpoints.addresses, watchpoints: breakpoints.watchpoints)
@@ -21,18 +21,25 @@ extension Session {
     }
   }
 
-  /// Moves the target; `isNewStop` unless the history already knows the place.
-  func move(to destination: Destination, isNewStop: Bool = true) throws(PacketError) -> Reply {
+  private func carryOut(_ pending: PendingMove) throws(PacketError) -> Reply {
+    switch pending {
+    case .go(let destination): try move(to: destination)
+    case .stay: stopped(.step)
+    }
+  }
+
+  /// Moves the target.
+  func move(to destination: Destination) throws(PacketError) -> Reply {
     do {
       let report = try target.seek(destination, control: RunControl(self, .forward))
-      return stopped(report, isNewStop: isNewStop)
+      return stopped(report)
     } catch {
       throw PacketError(error)
     }
   }
 
-  private func stopped(_ report: StopReport, isNewStop: Bool = true) -> Reply {
-    if isNewStop, !target.isDiverted { history.record(target.position) }
+  private func stopped(_ report: StopReport) -> Reply {
+    if !target.isDiverted { history.record(target.position) }
     lastStop = report
     return stopReply(report)
   }

@@ -25,8 +25,8 @@ public final class Session {
   var lastStop = StopReport.step
   /// `m`, `M` and `X` name guest-physical addresses (Qqemu.PhyMemMode).
   var usesPhysicalMemory = false
-  /// Where the next resume goes instead of running: how `monitor seek` makes the client see the new place as a stop.
-  var pendingSeek: Destination?
+  /// What the next resume does instead of running: how `monitor seek` makes the client see the new place as a stop.
+  var pendingMove: PendingMove?
   /// What the last refused change of registers or memory was refused for.
   var lastRefusal: String?
   /// target.xml.
@@ -109,7 +109,8 @@ public final class Session {
     if ending != .closed, !transport.send(bytes) { ending = .closed }
   }
 
-  /// Shows text on the client's console. Clients accept it only while they wait for the machine to stop.
+  /// Shows text on the client's console. Clients accept it only while they wait for the machine to stop, or for the answer
+  /// to `qRcmd`.
   func showOnConsole(_ text: [UInt8]) {
     transmit(([UInt8(ascii: "O")] + text.hexText).framed)
   }
@@ -167,6 +168,13 @@ extension Session {
     }
     if deferred.count > Session.maximumDeferred || bytes > Session.maximumDeferredBytes { ending = .closed }
   }
+}
+
+/// See `Session.pendingMove`.
+enum PendingMove: Equatable {
+  case go(Destination)
+  /// The place was refused: the step that the gdb script takes next must not move the machine.
+  case stay
 }
 
 /// What the client said it understands.

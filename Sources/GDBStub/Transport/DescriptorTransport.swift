@@ -32,13 +32,15 @@ final class DescriptorTransport: Transport {
         return .nothing
       }
       if poll.isReady(1) { return .closed }
-      if poll.isReady(2) { listener?.refuse() }
       if poll.isReady(0) {
         switch input.read(into: &buffer, limit: DescriptorTransport.readLimit) {
         case .bytes: return .bytes
         case .closed: return .closed
         case .nothing: break
         }
+      } else if poll.isReady(2) {
+        // Only now: our client might just have said goodbye, and the next one is welcome.
+        listener?.refuse()
       }
       if !wait { return .nothing }
     }

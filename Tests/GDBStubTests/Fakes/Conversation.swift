@@ -51,7 +51,18 @@ struct Conversation {
     let transport = MemoryTransport(
       [Array("QStartNoAckMode".utf8).framed] + frames, pollsBeforeChunk: pollsBeforeChunk)
     end = Session(target: target, transport: transport, architecture: architecture).run()
-    replies = Array(Conversation.payloads(transport.sent).dropFirst())
+    replies = Conversation.joined(Array(Conversation.payloads(transport.sent).dropFirst()))
+  }
+
+  /// The text of a `monitor` command comes as console output before the OK: one reply here.
+  private static func joined(_ payloads: [String]) -> [String] {
+    payloads.reduce(into: []) { replies, payload in
+      if payload == "OK", let text = replies.last, text.hasPrefix("O"), text != "OK" {
+        replies[replies.count - 1] = String(text.dropFirst())
+      } else {
+        replies.append(payload)
+      }
+    }
   }
 
   /// The payloads of a stream of frames; escapes stay.

@@ -1,3 +1,4 @@
+import Foundation
 import GDBStub
 import VMMCore
 
@@ -24,6 +25,12 @@ final class FakeTarget: DebugTarget {
   var stateOverride: CPUState?
   /// Makes `resume` fail.
   var failure: TargetError?
+
+  /// Signalled once in each run of the endless guest.
+  private let running = DispatchSemaphore(value: 0)
+
+  /// Waits, on another thread, until a run of the endless guest is under way; not for ever.
+  func waitUntilItRuns() { _ = running.wait(timeout: .now() + 20) }
 
   init(code: [UInt8] = FakeProgram.code) {
     isEndless = code == FakeProgram.endless
@@ -72,6 +79,7 @@ final class FakeTarget: DebugTarget {
     var sinceLastPoll = 0
     while true {
       sinceLastPoll += 1
+      if isEndless, sinceLastPoll == 1000 { running.signal() }
       if sinceLastPoll % 16 == 0, control.shouldStop() { return .interrupted }
       guard let accesses = request.direction == .forward ? stepForward() : stepBackward() else {
         return request.direction == .forward ? .end : .begin
