@@ -1,5 +1,5 @@
-// F2XM1, FYL2X, FYL2XP1, FPATAN (Intel SDM vol. 1, 8.3.6 and 8.3.10; vol. 2 for the special cases). Results are correct but
-// for the last place in rare cases; they are a function of the operands alone on every host.
+// F2XM1, FYL2X, FYL2XP1, FPATAN (Intel SDM vol. 1, 8.3.6 and 8.3.10; vol. 2 for the special cases). Results are
+// correct but for the last place in rare cases; they are a function of the operands alone on every host.
 extension FloatingPointContext {
   /// A transcendental result: always to 64 bits, whatever the precision control.
   private mutating func inexact(_ value: WideFloat) -> Extended { Extended(round(value, to: .extended)) }

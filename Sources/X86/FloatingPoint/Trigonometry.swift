@@ -1,4 +1,5 @@
-// FSIN, FCOS, FSINCOS, FPTAN. The argument is reduced by the 66 bits of π that x87 processors use (AMD's and Intel's alike).
+// FSIN, FCOS, FSINCOS, FPTAN. The argument is reduced by the 66 bits of π that x87 processors use, AMD's and Intel's
+// alike.
 extension FloatingPointContext {
   /// An argument from 0 to π/4, and the eighth of the circle that it was taken from.
   struct ReducedAngle {

@@ -18,8 +18,8 @@ extension X87Unit {
     }
   }
 
-  /// ST0 with a memory operand (`nil`: it could not be loaded). The operand's own conversion raises what arithmetic on it
-  /// would: it is given as it is.
+  /// ST0 with a memory operand (`nil`: it could not be loaded). The operand's own conversion raises what arithmetic
+  /// on it would: it is given as it is.
   func arithmetic(_ row: UInt8, _ operand: Operand?) -> Bool {
     guard let operand else { return false }
     if row & 6 == 2 { return compare(with: operand, pops: row == 3) }

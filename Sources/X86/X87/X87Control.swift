@@ -61,6 +61,12 @@ extension X87Unit {
     cpu.s[Slot.fsw] = UInt64(summarize(UInt16(truncatingIfNeeded: cpu.s[Slot.fsw])))
   }
 
+  /// Control and status word as a saved image holds them; ES and B follow from them.
+  func restore(control word: UInt16, status: UInt16) {
+    self.status = status
+    setControl(word)
+  }
+
   // MARK: Environment
 
   /// The tag word with two bits a register (Intel SDM vol. 1, 8.1.7).

@@ -47,7 +47,7 @@ struct TranscendentalTests {
         failures += 1
         if failures < 10 {
           Issue.record(
-            "\(function.name) \(operands.map { hex($0) }) fcw \(hex(state.field(0, as: UInt16.self))) fsw \(hex(state.field(2, as: UInt16.self))) ftw \(hex(state.field(4, as: UInt8.self))): \(differences)"
+            "\(function.name) \(operands.map { hex($0) }) \(state.x87Words): \(differences)"
           )
         }
       }

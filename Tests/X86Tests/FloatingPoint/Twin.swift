@@ -114,6 +114,12 @@ extension Twin.Outcome {
 }
 
 extension NativeState {
+  /// Control, status and tag word, for messages.
+  var x87Words: String {
+    let words = [field(0, as: UInt16.self), field(2, as: UInt16.self), UInt16(field(4, as: UInt8.self))]
+    return "fcw, fsw, ftw \(words.map { hex($0) })"
+  }
+
   func register(_ number: Int) -> UInt64 {
     unsafe withUnsafeBytes(of: gpr) { bytes in unsafe bytes.load(fromByteOffset: 8 * number, as: UInt64.self) }
   }

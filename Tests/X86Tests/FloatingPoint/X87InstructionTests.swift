@@ -52,6 +52,6 @@ struct X87InstructionTests {
       hex(Extended(significand: state.field(32 + 16 * $0), signExponent: state.field(40 + 16 * $0)))
     }
     return
-      "fcw \(hex(state.field(0, as: UInt16.self))) fsw \(hex(state.field(2, as: UInt16.self))) ftw \(hex(state.field(4, as: UInt8.self))) \(registers)"
+      "\(state.x87Words) \(registers)"
   }
 }
