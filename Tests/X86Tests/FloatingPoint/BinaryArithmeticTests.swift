@@ -73,7 +73,7 @@ struct BinaryArithmeticTests {
   func `results and exceptions are the host's`(operation: Operation) {
     var source = OperandSource(seed: UInt64(operation.code[2]) + testSeed)
     var failures = 0
-    for _ in 0..<testRounds(3_000) {
+    for _ in 0..<testRounds(1_500) {
       let a = source.bits(operation.format)
       let b = source.companion(of: a, operation.format)
       let control = SSEControl(from: &source)

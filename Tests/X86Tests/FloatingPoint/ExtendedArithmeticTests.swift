@@ -46,7 +46,7 @@ struct ExtendedArithmeticTests {
   func `results and exceptions are the host's`(operation: Operation) {
     var source = OperandSource(seed: UInt64(operation.rawValue) + testSeed)
     var failures = 0
-    for _ in 0..<testRounds(20_000) {
+    for _ in 0..<testRounds(5_000) {
       let a = source.extended()
       let b = source.companion(of: a)
       let control = X87Control(from: &source)

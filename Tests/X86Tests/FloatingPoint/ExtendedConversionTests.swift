@@ -45,7 +45,7 @@ struct ExtendedConversionTests {
   func `stores are the host's`(store: Store) {
     var source = OperandSource(seed: UInt64(store.code[0]) << 8 + UInt64(store.code[1]) + testSeed)
     var failures = 0
-    for _ in 0..<testRounds(20_000) {
+    for _ in 0..<testRounds(5_000) {
       let a = source.extended()
       let control = X87Control(from: &source)
       let before = [UInt8](repeating: 0xa5, count: 16)
@@ -110,7 +110,7 @@ struct ExtendedConversionTests {
   func `loads are the host's`(load: Load) {
     var source = OperandSource(seed: UInt64(load.code[0]) + testSeed)
     var failures = 0
-    for _ in 0..<testRounds(10_000) {
+    for _ in 0..<testRounds(1_500) {
       var memory = load.operand(&source)
       let control = X87Control(from: &source)
       var context = control.context
@@ -149,7 +149,7 @@ struct ExtendedConversionTests {
   func `comparisons are the host's`(quiet: Bool) {
     var source = OperandSource(seed: testSeed)
     var failures = 0
-    for _ in 0..<testRounds(20_000) {
+    for _ in 0..<testRounds(5_000) {
       let a = source.extended()
       let b = source.companion(of: a)
       let control = X87Control(from: &source)
@@ -177,7 +177,7 @@ struct ExtendedConversionTests {
   @Test func `FXTRACT is the host's`() {
     var source = OperandSource(seed: testSeed)
     var failures = 0
-    for _ in 0..<testRounds(10_000) {
+    for _ in 0..<testRounds(1_500) {
       let a = source.extended()
       let control = X87Control(from: &source)
       let native = NativeX87.run([0xd9, 0xf4], control.word, [a])

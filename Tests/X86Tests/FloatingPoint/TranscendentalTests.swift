@@ -31,7 +31,7 @@ struct TranscendentalTests {
     let twin = try Twin()
     var source = OperandSource(seed: UInt64(function.code) + testSeed)
     var failures = 0
-    for _ in 0..<testRounds(2_000) {
+    for _ in 0..<testRounds(1_000) {
       var state = NativeState.random(&source)
       if source.oneIn(2) { state.centreOperands(&source) }
       let operands = (0..<2).map {

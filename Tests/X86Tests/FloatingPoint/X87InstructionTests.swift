@@ -19,7 +19,7 @@ struct X87InstructionTests {
     var source = OperandSource(seed: UInt64(opcode) << 32 + testSeed)
     var failures = 0
     for modRM in (UInt8(0)...7).map({ $0 << 3 | 3 }) + Array(UInt8(0xc0)...0xff) where !Self.isLeftOut(opcode, modRM) {
-      for _ in 0..<testRounds(60) {
+      for _ in 0..<testRounds(40) {
         let state = NativeState.random(&source)
         var memory = [UInt8](repeating: 0xa5, count: 16)
         fill(&memory, opcode, &source)
