@@ -7,7 +7,7 @@ public import VMMCore
 public final class Board {
   private let ports = PortBus()
   private let mmio = MMIOBus()
-  private let pic = DualPIC()
+  private let interrupts: InterruptControllers
   private let uart: UART
   private let msrs = MSRBank()
   /// The devices that time changes.
@@ -30,13 +30,15 @@ public final class Board {
     let requests = RequestBox()
     self.requests = requests
     let request: MachineRequestSink = { requests.take($0) }
-    let pit = PIT(interrupt: pic.line(0))
-    uart = UART(interrupt: pic.line(4), output: output)
-    let rtc = RTC(epoch: startEpoch, memorySize: memorySize, interrupt: pic.line(8))
-    let power = PowerManagement(interrupt: pic.line(9), request: request)
-    let keyboard = KeyboardController(interrupt: pic.line(1), request: request)
-    timed = [pit, uart, rtc, power, keyboard]
-    try ports.attach(pic, at: DualPIC.standardPorts)
+    let controllers = InterruptControllers(nmi: { requests.hasNMI = true })
+    interrupts = controllers
+    let pit = PIT(interrupt: controllers.line(0))
+    uart = UART(interrupt: controllers.line(4), output: output)
+    let rtc = RTC(epoch: startEpoch, memorySize: memorySize, interrupt: controllers.line(8))
+    let power = PowerManagement(interrupt: controllers.line(9), request: request)
+    let keyboard = KeyboardController(interrupt: controllers.line(1), request: request)
+    timed = [pit, uart, rtc, power, keyboard, controllers.apic]
+    try ports.attach(controllers.pic, at: DualPIC.standardPorts)
     try ports.attach(pit, at: PIT.standardPorts)
     try ports.attach(uart, at: UART.com1)
     try ports.attach(rtc, at: RTC.standardPorts)
@@ -46,6 +48,9 @@ public final class Board {
     try ports.attach(DebugConsole(output: output), at: DebugConsole.standardPorts)
     try ports.attach(POSTPort(), at: POSTPort.standardPorts)
     try ports.attach(PCIConfigPorts(request: request), at: PCIConfigPorts.standardPorts)
+    try mmio.attach(
+      controllers.apic, at: GuestPhysicalAddress(LocalAPIC.standardAddress), count: LocalAPIC.addressCount)
+    try mmio.attach(controllers.ioapic, at: GuestPhysicalAddress(IOAPIC.standardAddress), count: IOAPIC.addressCount)
   }
 
   /// Answers an interaction (and nothing else) at the time `now`.
@@ -80,10 +85,14 @@ public final class Board {
     return earliest
   }
 
-  /// The interrupt controller's output.
-  public var hasInterrupt: Bool { pic.hasInterrupt }
+  /// An interrupt controller has an interrupt for the vCPU.
+  public var hasInterrupt: Bool { interrupts.hasInterrupt }
   /// The vCPU takes the interrupt: its vector.
-  public func acknowledgeInterrupt() -> UInt8 { pic.acknowledge() }
+  public func acknowledgeInterrupt() -> UInt8 { interrupts.acknowledge() }
+
+  /// A device has sent an NMI that the vCPU has not got yet.
+  public var hasNMI: Bool { requests.hasNMI }
+  public func acknowledgeNMI() { requests.hasNMI = false }
 
   /// Input may come that nothing else announces.
   public var awaitsInput: Bool { input.isOpen || uart.unreadInput > 0 }
@@ -97,6 +106,7 @@ public final class Board {
 /// Keeps the first request that a device makes until the session looks.
 private final class RequestBox {
   private(set) var end: EndReason?
+  var hasNMI = false
 
   func take(_ request: MachineRequest) {
     guard end == nil else { return }

@@ -7,8 +7,8 @@ internal import VMMCore
 extension RecordSession {
   /// How soon to look again when an interrupt is blocked, in nanoseconds.
   var retryInterval: UInt64 { engine.retiredInstructions == nil ? 500_000 : 500 }
-  /// How far to step in search of a place with interrupts on.
-  private var stepLimit: Int { 4096 }
+  /// How far to step in search of a place with interrupts on, at once.
+  private var stepLimit: UInt64 { 256 }
 
   /// Delivers what is pending where the engine stands, or a few steps on. Returns the exit that came up on the way.
   func deliverPending(now: UInt64) throws -> VCPUExit? {
@@ -30,7 +30,7 @@ extension RecordSession {
     blockedSince = since
     // Interrupts are off at one exit after the other: go and look between them.
     guard engine.retiredInstructions == nil, now - since >= retryInterval else { return nil }
-    if let exit = try step(UInt64(stepLimit), until: { try self.engine.isInterruptible() }) { return exit }
+    if let exit = try searchByStepping(now: now) { return exit }
     if try engine.isInterruptible() { try deliverInterrupt() }
     return nil
   }
@@ -44,8 +44,10 @@ extension RecordSession {
     guard engine.retiredInstructions == nil else { return nil }
     if let exit = try engine.finishRepeat() { return exit }
     guard try canNamePlaceHere() else { return try waitForKernelMode(now: now) }
-    if !nmiIsDue(now), let exit = try step(UInt64(stepLimit), until: { try self.engine.isInterruptible() }) {
-      return exit
+    userModeSince = nil
+    if !nmiIsDue(now) {
+      blockedSince = blockedSince ?? now
+      if let exit = try searchByStepping(now: now) { return exit }
     }
     guard try canNamePlaceHere() else { return nil }
     if nmiIsDue(now) {
@@ -65,12 +67,24 @@ extension RecordSession {
   /// The kick landed in user mode, where this host can find no place again: the interrupt waits for the next exit or
   /// kernel entry. When neither comes for long, the run must end, or it would hang.
   private func waitForKernelMode(now: UInt64) throws -> VCPUExit? {
-    let since = blockedSince ?? now
-    blockedSince = since
+    blockedSince = blockedSince ?? now
+    let since = userModeSince ?? now
+    userModeSince = since
     guard now - since > 5_000_000_000 else { return nil }
     return .failed(
       "an interrupt has waited 5 s for user-mode code at rip \(hex(try engine.state().linearRIP)) that neither exits nor "
         + "enters the kernel, and this host's KVM cannot stop there: use --engine software")
+  }
+
+  /// Steps to a place with interrupts on, if one is near and stepping has not taken too much of the run's time: a guest that
+  /// keeps interrupts off for long goes on at full speed most of the time.
+  private func searchByStepping(now: UInt64) throws -> VCPUExit? {
+    if try engine.isInterruptible() { return nil }
+    guard now >= nextSearch else { return nil }
+    let exit = try step(stepLimit, until: { try self.engine.isInterruptible() })
+    let end = clock.now()
+    nextSearch = end + 4 * (end - now)
+    return exit
   }
 
   /// Runs at most `count` instructions one by one until the condition holds. Returns an exit that came first.

@@ -44,6 +44,10 @@ public final class RecordSession {
   var chaos: ChaosSource
   /// Since when a pending interrupt could not be delivered.
   var blockedSince: UInt64?
+  /// Since when every kick has landed in user mode, where this host can name no place.
+  var userModeSince: UInt64?
+  /// When a place with interrupts on may next be looked for by stepping.
+  var nextSearch: UInt64 = 0
   private var digestPolicy: DigestPolicy
   private var nmiAt: UInt64?
   private var nextFlush: UInt64 = 0
@@ -131,7 +135,8 @@ public final class RecordSession {
     case .none: if case .msrWrite = exit { engine.acknowledge() }
     }
     output.fold(exit, answer)
-    if let writer { try writer.append(.interaction(exit, answer)) }
+    if let writer { try writer.append(exit, answer) }
+    userModeSince = nil
     events += 1
     progress.eventDone(engine, isInteraction: true)
     if case .halt = exit { return try waitForWakeUp() }
@@ -202,6 +207,9 @@ public final class RecordSession {
 
   // MARK: NMI
 
-  func nmiIsDue(_ now: UInt64) -> Bool { nmiAt.map { now >= $0 } ?? false }
-  func nmiDone() { nmiAt = nil }
+  func nmiIsDue(_ now: UInt64) -> Bool { board.hasNMI || nmiAt.map { now >= $0 } ?? false }
+
+  func nmiDone() {
+    if board.hasNMI { board.acknowledgeNMI() } else { nmiAt = nil }
+  }
 }

@@ -12,13 +12,16 @@ final class GuestRun {
   let engine: EngineKind
   let cpuModel: CPUModel
   let clock: ClockKind
+  private let machine: Machine
 
+  /// Everything that can be refused is refused here, before there is a trace.
   init(_ options: MachineOptions) throws {
     self.options = options
     engine = try options.engine.resolved()
     cpuModel = engine.defaultCPUModel
     clock = try options.clock.resolved(for: engine)
     guest = try options.loadGuest()
+    machine = try Machine(guest.machine, kind: engine, cpuModel: cpuModel)
   }
 
   /// What a trace says of this run.
@@ -30,9 +33,8 @@ final class GuestRun {
       commandLine: options.commandLine, startEpoch: startEpoch * 1_000_000_000)
   }
 
-  /// Runs the guest with its console on stdout, with a trace or without.
+  /// Runs the guest, once, with its console on stdout, with a trace or without.
   func execute(writer: TraceWriter?) throws -> RunOutcome {
-    let machine = try Machine(guest.machine, kind: engine, cpuModel: cpuModel)
     let console = ConsoleWriter()
     defer { console.flush() }
     let input = try makeInput()
