@@ -34,14 +34,3 @@ public final class HostClock: MachineClock {
     return .instructions(deadline > now ? max(1, min(deadline - now, HostClock.slice)) : 1)
   }
 }
-
-extension KVMEngine {
-  /// Makes a `run` that is under way at `deadline` (CLOCK_MONOTONIC, nanoseconds) return `.kicked`. One deadline at a time;
-  /// naming the same one again costs nothing.
-  func setDeadline(_ deadline: UInt64) throws(EngineError) {
-    if unsafe ckvm_kick_is_thread(kickState) == 0 {
-      try check(unsafe ckvm_kick_adopt_thread(kickState, vcpu.descriptor), "KVM_SET_SIGNAL_MASK")
-    }
-    try check(unsafe ckvm_kick_set_deadline(kickState, deadline), "timer_settime")
-  }
-}

@@ -1,14 +1,81 @@
-internal import Glibc
+internal import CKVM
+internal import GuestMemory
+internal import VMMCore
 
-/// What this host's KVM cannot do and others can. Everything that only such a host needs asks here.
+/// What the engine has to know about this host's KVM beyond its capabilities: found out once, by small guests, and only
+/// when somebody asks. On ordinary hosts every answer is `true`.
 struct HostTraits: Sendable {
-  /// Hardware breakpoints and single steps work at CPL 3.
-  var stopsInUserMode: Bool
+  /// KVM_GUESTDBG_SINGLESTEP stops after one instruction of user mode.
+  var stepsUserMode: Bool
+  /// Hardware breakpoints stop user mode.
+  var breaksUserMode: Bool
+  /// A single step over IRETQ or SWAPGS ends right behind it, and not one instruction later.
+  var stepsSpecialInstructions: Bool
 
-  /// kvm_pvm runs user mode natively, without the debug registers of the host's user.
-  static let current = HostTraits(stopsInUserMode: unsafe access("/sys/module/kvm_pvm", F_OK) != 0)
+  static let current = HostTraits(
+    stepsUserMode: (try? DebuggingProbe.stepsUserMode()) ?? true,
+    breaksUserMode: (try? DebuggingProbe.breaksUserMode()) ?? true,
+    stepsSpecialInstructions: (try? DebuggingProbe.stepsSpecialInstructions()) ?? true)
+
+  static let cannotStepUserMode =
+    "this host's KVM cannot single-step user mode: the software engine has to execute these instructions"
+  static let cannotBreakUserMode =
+    "this host's KVM cannot stop user mode at an address: the software engine has to find this place"
 }
 
-extension KVMEngine {
-  public var stopsInUserMode: Bool { HostTraits.current.stopsInUserMode }
+/// Where guest debugging works.
+enum DebuggingProbe {
+  private typealias M = MachineCode
+  /// Port writes that tell how far the guest has come.
+  private static let reached: UInt8 = 0x10
+  private static let passed: UInt8 = 0x11
+
+  /// An engine whose guest has just written `reached` in user mode, with four NOPs ahead and then a write of `passed`. All
+  /// exceptions halt.
+  private static func engineInUserMode() throws -> KVMEngine {
+    let user = M.out(reached) + [0x90, 0x90, 0x90, 0x90] + M.out(passed) + M.jump(0)
+    let guest = try ProbeGuest(
+      kernel: M.enterUser(entry: ProbeGuest.user, stack: ProbeGuest.userStack), user: user)
+    for vector in 0..<UInt8(32) { guest.setHandler(vector, M.hlt) }
+    let engine = try KVMEngine(memory: guest.memory)
+    try engine.setState(guest.state)
+    let exit = try engine.run(.free)
+    guard case .portWrite(port: UInt16(reached), _, _) = exit, try engine.settle() else {
+      throw EngineError("user mode is not reached: \(exit)")
+    }
+    return engine
+  }
+
+  static func stepsUserMode() throws -> Bool {
+    let engine = try engineInUserMode()
+    let timer = KickTimer(engine)
+    try timer.arm(deadline: KickTimer.now + 200_000_000)
+    let before = try engine.registers().rip
+    let exit = try engine.stepOnce()
+    return try exit == nil && engine.registers().rip == before + 1
+  }
+
+  static func breaksUserMode() throws -> Bool {
+    let engine = try engineInUserMode()
+    let timer = KickTimer(engine)
+    try timer.arm(deadline: KickTimer.now + 200_000_000)
+    let target = try engine.registers().rip + 2
+    try engine.arm(.breakpoint(target))
+    while true {
+      switch try engine.enter() {
+      case .debug: return try engine.registers().rip == target
+      case .exit: return false
+      case .nothing: continue
+      }
+    }
+  }
+
+  /// SWAPGS stands for the others.
+  static func stepsSpecialInstructions() throws -> Bool {
+    let guest = try ProbeGuest(kernel: [0x0f, 0x01, 0xf8, 0x90, 0x90] + M.hlt)
+    let engine = try KVMEngine(memory: guest.memory)
+    try engine.setState(guest.state)
+    let exit = try engine.stepOnce()
+    return try exit == nil && engine.registers().rip == ProbeGuest.kernel + 3
+  }
 }

@@ -35,6 +35,11 @@ public final class KVMEngine: Engine {
   var flagsAreStale = true
   /// The run page's registers are those of the vCPU.
   var registersAreSynced = false
+  /// SREGS are copied into the run page too, and those there are the vCPU's.
+  var syncsSpecial = false
+  var specialAreSynced = false
+  /// An event was handed to KVM, and the guest has not run since.
+  var hasEvent = false
   /// What KVM_SET_GUEST_DEBUG was last told.
   var armed = Debugging.off
 
@@ -52,7 +57,7 @@ public final class KVMEngine: Engine {
     self.memory = memory
     model = cpuModel
     (self.system, self.vm, self.vcpu) = (system, vm, vcpu)
-    syncsRegisters = system.extent(of: KVM_CAP_SYNC_REGS) & Int32(KVM_SYNC_X86_REGS) != 0
+    syncsRegisters = system.extent(of: KVM_CAP_SYNC_REGS) & 3 == 3  // REGS and SREGS
     unsafe kickState = .allocate(capacity: 1)
     unsafe kickState.initialize(to: ckvm_kick())
     try vcpu.writeState(CPUState())
@@ -64,8 +69,12 @@ public final class KVMEngine: Engine {
     unsafe kickState.deallocate()
   }
 
-  func prepareRunPage() {
-    if syncsRegisters { unsafe ckvm_set_synced(vcpu.run, UInt64(KVM_SYNC_X86_REGS)) }
+  /// Tells KVM which registers to copy into the run page at each exit: also the special ones while every instruction is an
+  /// exit.
+  func prepareRunPage(stepping: Bool = false) {
+    guard syncsRegisters else { return }
+    syncsSpecial = stepping
+    unsafe ckvm_set_synced(vcpu.run, UInt64(KVM_SYNC_X86_REGS | (stepping ? KVM_SYNC_X86_SREGS : 0)))
   }
 
   /// Makes a fresh VM on the same memory, as after `init`, in about a millisecond: nothing that KVM derived from earlier contents of
@@ -90,6 +99,8 @@ public final class KVMEngine: Engine {
     queued = nil
     flagsAreStale = true
     registersAreSynced = false
+    specialAreSynced = false
+    hasEvent = false
   }
 
   public func kick() { unsafe ckvm_kick(kickState) }
@@ -126,7 +137,7 @@ extension KVMEngine {
   enum Debugging: Equatable {
     case off
     case step
-    /// Stop before the instruction at this linear address.
-    case breakpoint(UInt64)
+    /// Stop before the instruction at this linear address, or at the other one.
+    case breakpoint(UInt64, or: UInt64? = nil)
   }
 }

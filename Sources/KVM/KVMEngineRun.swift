@@ -53,12 +53,10 @@ extension KVMEngine {
 
   /// KVM_RUN, once, to its exit or a kick.
   func enter() throws(EngineError) -> Entry {
-    if unsafe ckvm_kick_is_thread(kickState) == 0 {
-      try check(unsafe ckvm_kick_adopt_thread(kickState, vcpu.descriptor), "KVM_SET_SIGNAL_MASK")
-    }
+    try adoptThread()
     // A kick that came before the first adoption sent no signal.
     let atOnce = unsafe ckvm_kick_requested(kickState) != 0
-    if atOnce { unsafe ckvm_set_immediate_exit(vcpu.run, 1) }
+    if atOnce { unsafe ckvm_set_immediate_exit(vcpu.run, 1) } else { hasEvent = false }
     let result = ckvm_run(vcpu.descriptor)
     if atOnce { unsafe ckvm_set_immediate_exit(vcpu.run, 0) }
     return try decode(result)
@@ -80,6 +78,7 @@ extension KVMEngine {
     stage = .settled
     flagsAreStale = false
     registersAreSynced = syncsRegisters
+    specialAreSynced = syncsSpecial
   }
 
   private func decode(_ result: Int32) throws(EngineError) -> Entry {

@@ -16,6 +16,7 @@ extension KVMEngine {
     try vcpu.writeState(state)
     forgetPending()
     halted = state.halted
+    hasEvent = state.pendingEvent != nil || state.nmiPending
   }
 
   public func isInterruptible() throws(EngineError) -> Bool {
@@ -31,6 +32,7 @@ extension KVMEngine {
     try vcpu.interrupt(vector)
     halted = false
     flagsAreStale = true
+    hasEvent = true
   }
 
   public func injectNMI() throws(EngineError) {
@@ -38,10 +40,16 @@ extension KVMEngine {
     try vcpu.nmi()
     halted = false
     flagsAreStale = true
+    hasEvent = true
   }
 
   /// The general registers, RIP and RFLAGS, as of the last exit.
   func registers() throws(EngineError) -> kvm_regs {
     registersAreSynced ? unsafe ckvm_synced_regs(vcpu.run).pointee : try vcpu.regs()
+  }
+
+  /// Segments, tables and control registers, as of the last exit.
+  func specialRegisters() throws(EngineError) -> kvm_sregs {
+    specialAreSynced ? unsafe ckvm_synced_sregs(vcpu.run).pointee : try vcpu.sregs()
   }
 }

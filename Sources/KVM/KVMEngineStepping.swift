@@ -6,25 +6,28 @@ extension KVMEngine {
   /// Tells KVM what to stop at, when that changes.
   func arm(_ debugging: Debugging) throws(EngineError) {
     if debugging == armed { return }
+    prepareRunPage(stepping: debugging == .step)
     let enable = UInt32(KVM_GUESTDBG_ENABLE)
     switch debugging {
     case .off: try vcpu.setGuestDebug(control: 0)
     case .step: try vcpu.setGuestDebug(control: enable | UInt32(KVM_GUESTDBG_SINGLESTEP))
-    case .breakpoint(let address):
-      // DR7: G0 and GE, R/W0 and LEN0 zero: execution.
+    case .breakpoint(let address, let other):
+      // DR7: G0, G1 and GE, bit 10 is one; R/W and LEN zero: execution.
+      let dr7: UInt64 = 1 << 1 | (other == nil ? 0 : 1 << 3) | 1 << 9 | 1 << 10
       try vcpu.setGuestDebug(
-        control: enable | UInt32(KVM_GUESTDBG_USE_HW_BP), breakpoint: address, dr7: 1 << 1 | 1 << 9 | 1 << 10)
+        control: enable | UInt32(KVM_GUESTDBG_USE_HW_BP), first: address, second: other ?? 0, dr7: dr7)
     }
     armed = debugging
   }
 
-  /// A step that ends at the entry of an exception handler does not count: the instruction has not retired, and the
-  /// handler's first one has not begun.
+  /// An instruction that faults does not retire: the step ends behind the first instruction of the handler, which is the one
+  /// that counts (or, on hosts whose CPU steps by itself, where the handler has returned).
   func runStepping(_ count: UInt64) throws(EngineError) -> VCPUExit {
     steppedInstructions = 0
     if let exit = try settleFirst() { return exit }
+    if let exit = try deliverEvent() { return exit }
     while steppedInstructions < count {
-      if let exit = try stepOnce() { return exit }
+      if let exit = try stepWithRepairs() { return exit }
       steppedInstructions += 1
     }
     return .stopped
@@ -32,10 +35,16 @@ extension KVMEngine {
 
   func runUntil(_ rip: UInt64) throws(EngineError) -> VCPUExit {
     if let exit = try settleFirst() { return exit }
+    if let exit = try deliverEvent() { return exit }
     if try linearRIP() == rip {
       // The breakpoint would meet the instruction that is not to be looked at.
-      if let exit = try stepOnce() { return exit }
+      if let exit = try stepWithRepairs() { return exit }
       if try linearRIP() == rip { return .stopped }
+    }
+    if !HostTraits.current.breaksUserMode, let walk = PageWalk(rip, try specialRegisters(), in: memory), walk.isUser,
+      try !canStepHere()
+    {
+      return .failed(HostTraits.cannotBreakUserMode)
     }
     try arm(.breakpoint(rip))
     while true {
@@ -57,72 +66,87 @@ extension KVMEngine {
 
   /// Retires one instruction. An exit when something else came first.
   func stepOnce() throws(EngineError) -> VCPUExit? {
-    // The emulator of kvm_pvm loses a HLT that is single-stepped: it retires without an exit. Unstepped it exits anywhere.
-    try arm(try codeAtRIP().first == 0xf4 ? .off : .step)
-    let before = try registers().rip
+    try arm(.step)
+    let before = try registers()
     while true {
       switch try enter() {
       case .exit(let exit): return exit
       case .nothing: continue
       case .debug:
+        let after = try registers()
         // The same RIP is a jump to itself, or a REP instruction of which only some iterations are done.
-        if try registers().rip == before, try isInsideRepeat() { continue }
+        if after.rip == before.rip, let length = try repeatLength() {
+          if let exit = try completeInstruction(length: length) { return exit }
+          if try registers().rip == before.rip &+ UInt64(length) { return nil }
+          // It faulted: the first instruction of the handler is what retires.
+          try arm(.step)
+          continue
+        }
+        if after.rip &- before.rip > 15 { try removeTrapFlag(pushedAt: before) }
         return nil
       }
     }
   }
 
-  private func linearRIP() throws(EngineError) -> UInt64 { linearRIP(try registers().rip, try vcpu.sregs()) }
+  /// Runs the instruction at RIP, which does not jump, to its end, or to the handler of its page fault.
+  func completeInstruction(length: Int) throws(EngineError) -> VCPUExit? {
+    let pageFault = handlerAddress(14, try specialRegisters())
+    try arm(.breakpoint(try linearRIP() &+ UInt64(length), or: pageFault))
+    return try runToBreakpoint()
+  }
+
+  /// Runs to what is armed. An exit when something else came first.
+  func runToBreakpoint() throws(EngineError) -> VCPUExit? {
+    while true {
+      switch try enter() {
+      case .exit(let exit): return exit
+      case .debug: return nil
+      case .nothing: continue
+      }
+    }
+  }
+
+  private func linearRIP() throws(EngineError) -> UInt64 { linearRIP(try registers().rip, try specialRegisters()) }
 }
 
 // REP instructions.
 extension KVMEngine {
-  /// The next instruction is a REP string instruction with iterations left to do. KVM does not say whether it has begun: a
-  /// kick counts as inside when it may be.
-  public func isInsideRepeat() throws(EngineError) -> Bool {
-    let code = try codeAtRIP()
-    let sregs = try vcpu.sregs()
-    let is64Bit = sregs.efer >> 10 & 1 != 0 && sregs.cs.l != 0
-    guard let repeated = RepeatInstruction(code, is64Bit: is64Bit, isDefault32: sregs.cs.db != 0) else { return false }
-    return try registers().rcx & repeated.counterMask != 0
+  /// The next instruction is a REP string instruction. KVM does not say whether it has begun, and some hosts stop with all
+  /// iterations done and RIP still on it: a kick counts as inside when it may be.
+  public func isInsideRepeat() throws(EngineError) -> Bool { try repeatLength() != nil }
+
+  /// After `.kicked`: carries a REP instruction to its end, so that the place is an instruction boundary; returns what came up
+  /// instead, if anything did. Does nothing in user mode where this host cannot stop there.
+  public func finishRepeat() throws(EngineError) -> VCPUExit? {
+    guard try settle(), try canStepHere(), let length = try repeatLength() else { return nil }
+    return try completeInstruction(length: length)
   }
 
-  public func finishRepeat() throws(EngineError) -> VCPUExit? {
-    guard try isInsideRepeat() else { return nil }
-    return try stepOnce()
+  /// The length of the instruction at RIP, if it is a string instruction with a REP prefix.
+  private func repeatLength() throws(EngineError) -> Int? {
+    let sregs = try specialRegisters()
+    return repeatedStringLength(try codeAtRIP(), is64Bit: sregs.efer >> 10 & 1 != 0 && sregs.cs.l != 0)
   }
 }
 
-/// A string instruction with a REP prefix (Intel SDM vol. 2, "REP").
-struct RepeatInstruction {
-  /// The bits of RCX that count.
-  var counterMask: UInt64
-
-  /// `nil` for any other instruction.
-  init?(_ code: [UInt8], is64Bit: Bool, isDefault32: Bool) {
-    var hasRepeat = false
-    var changesAddressSize = false
-    var index = 0
-    scan: while index < code.count {
-      switch code[index] {
-      case 0xf2, 0xf3: hasRepeat = true
-      case 0x67: changesAddressSize = true
-      case 0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0xf0: break
-      default: break scan
-      }
-      index += 1
-    }
-    if is64Bit, index < code.count, code[index] & 0xf0 == 0x40 { index += 1 }
-    guard hasRepeat, index < code.count else { return nil }
+/// The bytes of the string instruction with a REP prefix that the code begins with (Intel SDM vol. 2, "REP").
+func repeatedStringLength(_ code: [UInt8], is64Bit: Bool) -> Int? {
+  var hasRepeat = false
+  var index = 0
+  scan: while index < code.count {
     switch code[index] {
-    // INS, OUTS, MOVS, CMPS, STOS, LODS, SCAS.
-    case 0x6c...0x6f, 0xa4...0xa7, 0xaa...0xaf: break
-    default: return nil
+    case 0xf2, 0xf3: hasRepeat = true
+    case 0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf0: break
+    default: break scan
     }
-    if is64Bit {
-      counterMask = changesAddressSize ? 0xffff_ffff : .max
-    } else {
-      counterMask = isDefault32 != changesAddressSize ? 0xffff_ffff : 0xffff
-    }
+    index += 1
+  }
+  // REX.
+  if is64Bit, index < code.count, code[index] & 0xf0 == 0x40 { index += 1 }
+  guard hasRepeat, index < code.count else { return nil }
+  switch code[index] {
+  // INS, OUTS, MOVS, CMPS, STOS, LODS, SCAS.
+  case 0x6c...0x6f, 0xa4...0xa7, 0xaa...0xaf: return index + 1
+  default: return nil
   }
 }

@@ -81,7 +81,7 @@ extension KVMEngine {
 
   /// Up to 15 bytes of code at RIP, fewer where the next page is not mapped.
   func codeAtRIP() throws(EngineError) -> [UInt8] {
-    let sregs = try vcpu.sregs()
+    let sregs = try specialRegisters()
     let start = linearRIP(try registers().rip, sregs)
     var bytes: [UInt8] = []
     while bytes.count < 15 {

@@ -118,8 +118,10 @@ final class VCPU {
   }
 
   /// KVM_SET_GUEST_DEBUG (API 4.87).
-  func setGuestDebug(control: UInt32, breakpoint: UInt64 = 0, dr7: UInt64 = 0) throws(EngineError) {
-    try check(ckvm_set_guest_debug(descriptor, control, breakpoint, dr7), "KVM_SET_GUEST_DEBUG")
+  func setGuestDebug(
+    control: UInt32, first: UInt64 = 0, second: UInt64 = 0, dr7: UInt64 = 0
+  ) throws(EngineError) {
+    try check(ckvm_set_guest_debug(descriptor, control, first, second, dr7), "KVM_SET_GUEST_DEBUG")
   }
 
   /// KVM_INTERRUPT (API 4.16).

@@ -109,6 +109,7 @@ static inline void ckvm_set_immediate_exit(struct kvm_run *run, uint8_t value) {
 /// Which register sets KVM copies into the run page at each exit (KVM_CAP_SYNC_REGS, API 5).
 static inline void ckvm_set_synced(struct kvm_run *run, uint64_t sets) { run->kvm_valid_regs = sets; }
 static inline const struct kvm_regs *ckvm_synced_regs(const struct kvm_run *run) { return &run->s.regs.regs; }
+static inline const struct kvm_sregs *ckvm_synced_sregs(const struct kvm_run *run) { return &run->s.regs.sregs; }
 
 /// KVM_EXIT_IO. `data` holds `count` units of `size` bytes.
 struct ckvm_io {
@@ -181,12 +182,14 @@ static inline uint64_t ckvm_debug_pc(const struct kvm_run *run) { return run->de
 static inline uint64_t ckvm_debug_dr6(const struct kvm_run *run) { return run->debug.arch.dr6; }
 static inline uint32_t ckvm_system_event(const struct kvm_run *run) { return run->system_event.type; }
 
-/// KVM_SET_GUEST_DEBUG (API 4.87). `breakpoint` is used when `control` has KVM_GUESTDBG_USE_HW_BP: DR0, armed by `dr7`.
-static inline int ckvm_set_guest_debug(int vcpu, uint32_t control, uint64_t breakpoint, uint64_t dr7) {
+/// KVM_SET_GUEST_DEBUG (API 4.87). The addresses are used when `control` has KVM_GUESTDBG_USE_HW_BP: DR0 and DR1, armed by
+/// `dr7`.
+static inline int ckvm_set_guest_debug(int vcpu, uint32_t control, uint64_t first, uint64_t second, uint64_t dr7) {
   struct kvm_guest_debug debug;
   memset(&debug, 0, sizeof debug);
   debug.control = control;
-  debug.arch.debugreg[0] = breakpoint;
+  debug.arch.debugreg[0] = first;
+  debug.arch.debugreg[1] = second;
   debug.arch.debugreg[7] = dr7;
   return ckvm_ioctl_pointer(vcpu, KVM_SET_GUEST_DEBUG, &debug);
 }

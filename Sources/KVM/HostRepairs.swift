@@ -1,0 +1,58 @@
+internal import CKVM
+public import VMMCore
+
+// What only some hosts need. Each repair asks `HostTraits` first, and is nothing but a plain step elsewhere.
+extension KVMEngine {
+  /// Single steps work at the present privilege level.
+  func canStepHere() throws(EngineError) -> Bool {
+    if HostTraits.current.stepsUserMode { return true }
+    return try specialRegisters().ss.dpl != 3
+  }
+
+  /// Retires one instruction. An exit when something else came first, or this host cannot.
+  func stepWithRepairs() throws(EngineError) -> VCPUExit? {
+    guard try canStepHere() else { return .failed(HostTraits.cannotStepUserMode) }
+    if HostTraits.current.stepsSpecialInstructions { return try stepOnce() }
+    let sregs = try specialRegisters()
+    guard sregs.efer >> 10 & 1 != 0, sregs.cs.l != 0 else { return try stepOnce() }
+    let code = try codeAtRIP()
+    if let length = lateStepLength(code) { return try stepOver(length: length) }
+    // A HLT that is single-stepped retires without an exit.
+    if code.first == 0xf4 {
+      try arm(.off)
+      return try runToBreakpoint()
+    }
+    switch code.prefix(3) {
+    case [0x48, 0x0f, 0x07]: return .failed(HostTraits.cannotStepUserMode)
+    case let start where start.starts(with: [0x48, 0xcf]): return try stepOverInterruptReturn()
+    default: return try stepOnce()
+    }
+  }
+
+  /// Runs the instruction at RIP, which does not jump, by a breakpoint behind it.
+  private func stepOver(length: Int) throws(EngineError) -> VCPUExit? {
+    let next = try registers().rip &+ UInt64(length)
+    if let exit = try completeInstruction(length: length) { return exit }
+    // It faulted: the first instruction of the handler is what retires.
+    return try registers().rip == next ? nil : try stepOnce()
+  }
+
+  /// Runs IRETQ by a breakpoint where it returns to.
+  private func stepOverInterruptReturn() throws(EngineError) -> VCPUExit? {
+    let sregs = try specialRegisters()
+    let stack = try registers().rsp
+    guard let rip = load(stack, sregs), let selector = load(stack &+ 8, sregs) else { return try stepOnce() }
+    guard selector & 3 == 0 else { return .failed(HostTraits.cannotStepUserMode) }
+    try arm(.breakpoint(rip))
+    return try runToBreakpoint()
+  }
+}
+
+extension KVMEngine {
+  public func privilegeLevel() throws(EngineError) -> UInt8 {
+    guard try settle() else { throw EngineError("the privilege level was asked for inside an interaction") }
+    return try specialRegisters().ss.dpl
+  }
+
+  public var stopsInUserMode: Bool { HostTraits.current.stepsUserMode && HostTraits.current.breaksUserMode }
+}
