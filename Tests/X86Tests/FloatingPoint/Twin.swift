@@ -17,7 +17,11 @@ final class Twin {
   private let machine: Machine
 
   init() throws {
-    machine = try Machine(.long64) { $0.cr0 |= CR0.ne | CR0.mp }
+    machine = try Machine(.long64) {
+      $0.cr0 |= CR0.ne | CR0.mp
+      $0.cr4 |= CR4.osxsave
+      $0.xcr0 = 3
+    }
     // The code and operand area of the native oracle, in the second 2 MiB of memory.
     let entry = Machine.tables + 0x2000 + 8 * UInt64(NATIVE_CODE_ADDRESS >> 21)
     machine.memory.store(Self.physicalBase | 0x87, at: GuestPhysicalAddress(entry))
