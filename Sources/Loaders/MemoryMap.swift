@@ -21,7 +21,7 @@ struct MemoryMap {
     var entries = [
       Entry(start: 0, size: BootLayout.lowMemoryEnd, kind: .usable),
       Entry(start: BootLayout.lowMemoryEnd, size: 0xa_0000 - BootLayout.lowMemoryEnd, kind: .reserved),
-      Entry(start: 0xf_0000, size: 0x1_0000, kind: .reserved),
+      Entry(start: 0xe_0000, size: 0x2_0000, kind: .reserved),
     ]
     if lowEnd > BootLayout.oneMiB {
       entries.append(Entry(start: BootLayout.oneMiB, size: lowEnd - BootLayout.oneMiB, kind: .usable))
