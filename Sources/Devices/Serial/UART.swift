@@ -2,11 +2,12 @@
 ///
 /// A transmitted byte goes to the output at once, so the transmitter is always empty; the interrupt that says so comes
 /// after each byte as it would from the chip. Input waits in a queue and moves on as the guest makes room, so it never
-/// overruns; the receive time-out follows the programmed baud rate.
+/// overruns; the receive time-out follows the programmed baud rate. Patient input also waits until the guest listens.
 public final class UART: BytePortDevice {
   public let name: String
   let interrupt: InterruptLine
   private let output: (UInt8) -> Void
+  let isPatient: Bool
   var state = State()
 
   /// The ports of COM1, which uses IRQ 4.
@@ -14,10 +15,15 @@ public final class UART: BytePortDevice {
 
   /// - Parameters:
   ///   - interrupt: the interrupt output, after the gate that a PC puts there: OUT2.
+  ///   - isPatient: input waits until the guest listens, and resetting the FIFO does not lose any. Kernels empty the
+  ///     receiver when they start; input that a file or a pipe gives at once would be gone before anyone could read it.
   ///   - output: takes the bytes that the guest sends.
-  public init(name: String = "uart", interrupt: InterruptLine, output: @escaping (UInt8) -> Void) {
+  public init(
+    name: String = "uart", interrupt: InterruptLine, isPatient: Bool = true, output: @escaping (UInt8) -> Void
+  ) {
     self.name = name
     self.interrupt = interrupt
+    self.isPatient = isPatient
     self.output = output
   }
 
@@ -26,6 +32,7 @@ public final class UART: BytePortDevice {
 
   public func readByte(offset: UInt16, now: UInt64) -> UInt8 {
     advance(to: now)
+    notePoll(offset == UARTRegister.lineStatus, now: now)
     switch offset {
     case UARTRegister.data: return divisorLatched ? UInt8(truncatingIfNeeded: state.divisor) : readReceiver(now: now)
     case UARTRegister.interruptEnable:
@@ -42,12 +49,13 @@ public final class UART: BytePortDevice {
 
   public func writeByte(offset: UInt16, value: UInt8, now: UInt64) {
     advance(to: now)
+    notePoll(false, now: now)
     switch offset {
     case UARTRegister.data where divisorLatched: state.divisor = state.divisor & 0xff00 | UInt16(value)
     case UARTRegister.data: transmit(value, now: now)
     case UARTRegister.interruptEnable where divisorLatched:
       state.divisor = state.divisor & 0x00ff | UInt16(value) << 8
-    case UARTRegister.interruptEnable: writeInterruptEnable(value)
+    case UARTRegister.interruptEnable: writeInterruptEnable(value, now: now)
     case UARTRegister.interruptIdentification: writeFIFOControl(value, now: now)
     case UARTRegister.lineControl: writeLineControl(value, now: now)
     case UARTRegister.modemControl: writeModemControl(value, now: now)
@@ -91,8 +99,7 @@ public final class UART: BytePortDevice {
   private func writeFIFOControl(_ value: UInt8, now: UInt64) {
     let enable = value & FIFOControl.enable != 0
     if enable != state.fifosEnabled || value & FIFOControl.resetReceiver != 0 && enable {
-      state.received.removeAll(keepingCapacity: true)
-      state.timeoutPending = false
+      emptyReceiver()
     }
     state.fifosEnabled = enable
     // Other bits count only when bit 0 is written as 1.

@@ -1,8 +1,11 @@
 extension UART {
   /// IER. Enabling the transmitter's interrupt while it is empty asks for one at once.
-  func writeInterruptEnable(_ value: UInt8) {
+  func writeInterruptEnable(_ value: UInt8, now: UInt64) {
     if value & ~state.interruptEnable & InterruptEnable.transmitterEmpty != 0 { state.transmitterEmptyPending = true }
     state.interruptEnable = value & InterruptEnable.all
+    // Who sets up interrupts does not poll any more.
+    state.polls = 0
+    fillReceiver(now: now)
     updateInterrupt()
   }
 
@@ -34,8 +37,11 @@ extension UART {
   }
 
   /// A PC leads the interrupt output through a gate that OUT2 opens; in the loop the pin OUT2 is inactive.
+  var isGateOpen: Bool {
+    state.modemControl & (ModemControl.out2 | ModemControl.loop) == ModemControl.out2
+  }
+
   func updateInterrupt() {
-    let isGateOpen = state.modemControl & (ModemControl.out2 | ModemControl.loop) == ModemControl.out2
     let level = isGateOpen && interruptSource != InterruptIdentification.none
     if level != state.interruptLevel {
       state.interruptLevel = level

@@ -53,13 +53,46 @@ extension UART {
 
   private var capacity: Int { state.fifosEnabled ? 16 : 1 }
 
+  /// Marks a received character that came from outside, not from the loop.
+  private static let fromOutside: UInt16 = 1 << 15
+  private static let errorBits = UInt16(LineStatus.characterErrors) << 8
+
+  /// A guest that reads LSR so often in a row waits for input.
+  static let pollsOfListener: UInt8 = 16
+
+  /// The guest waits for input: by interrupt, or by looking again and again.
+  private var isListening: Bool {
+    !isPatient || state.interruptEnable & InterruptEnable.receivedData != 0 && isGateOpen
+      || state.polls >= UART.pollsOfListener
+  }
+
+  /// Counts the reads of LSR that follow each other. Who looks whether he may send reads it once and writes.
+  func notePoll(_ isPoll: Bool, now: UInt64) {
+    if isPoll, state.lastAccessPolled, state.polls < UART.pollsOfListener {
+      state.polls += 1
+      fillReceiver(now: now)
+      updateInterrupt()
+    }
+    state.lastAccessPolled = isPoll
+  }
+
   /// Moves waiting input into the room there is. In the loop the serial input is disconnected.
   func fillReceiver(now: UInt64) {
-    guard !isLooping else { return }
+    guard !isLooping, !state.waiting.isEmpty, isListening else { return }
     while state.received.count < capacity, let byte = state.waiting.popFirst() {
-      state.received.append(UInt16(byte))
+      state.received.append(UInt16(byte) | UART.fromOutside)
       state.lastReceiverActivity = now
     }
+  }
+
+  /// Resets the receiver. Patient input goes back to where it waited.
+  func emptyReceiver() {
+    if isPatient {
+      let input = state.received.filter { $0 & UART.fromOutside != 0 }
+      state.waiting.putBack(input.map { UInt8(truncatingIfNeeded: $0) })
+    }
+    state.received.removeAll(keepingCapacity: true)
+    state.timeoutPending = false
   }
 
   /// A character from our own transmitter: nobody holds it back, so it may overrun. With FIFOs the new character is
@@ -91,9 +124,11 @@ extension UART {
   func readLineStatus() -> UInt8 {
     var status = LineStatus.transmitterHoldingEmpty | LineStatus.transmitterEmpty | lineErrors
     if !state.received.isEmpty { status |= LineStatus.dataReady }
-    if state.fifosEnabled, state.received.contains(where: { $0 > 0xff }) { status |= LineStatus.errorInFIFO }
+    if state.fifosEnabled, state.received.contains(where: { $0 & UART.errorBits != 0 }) {
+      status |= LineStatus.errorInFIFO
+    }
     state.overrun = false
-    if !state.received.isEmpty { state.received[0] &= 0xff }
+    if !state.received.isEmpty { state.received[0] &= ~UART.errorBits }
     updateInterrupt()
     return status
   }

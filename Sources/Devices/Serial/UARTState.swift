@@ -11,10 +11,14 @@ extension UART {
     /// DLM and DLL: 115,200 Hz divided by this is the baud rate.
     var divisor: UInt16 = 12
 
-    /// Received characters: the byte, and its LSR error bits in bits 15:8. One at most while the FIFOs are off.
+    /// Received characters: the byte, its LSR error bits shifted left by 8, and `fromOutside`. One at most while the
+    /// FIFOs are off.
     var received: [UInt16] = []
     /// Input that waits for room.
     var waiting = ByteQueue()
+    /// Reads of LSR right after a read of LSR that found nothing, up to `UART.pollsOfListener`.
+    var polls: UInt8 = 0
+    var lastAccessPolled = false
     /// When a character last came in or was read.
     var lastReceiverActivity: UInt64 = 0
     var timeoutPending = false
@@ -43,6 +47,8 @@ extension UART {
       coder.code(&divisor)
       coder.code(&received, limit: 16)
       coder.code(&waiting)
+      coder.code(&polls)
+      coder.code(&lastAccessPolled)
       coder.code(&lastReceiverActivity)
       coder.code(&timeoutPending)
       coder.code(&overrun)

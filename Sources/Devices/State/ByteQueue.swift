@@ -10,6 +10,13 @@ struct ByteQueue: StatePart {
     bytes.append(contentsOf: more)
   }
 
+  /// Puts bytes back that were taken.
+  mutating func putBack(_ taken: [UInt8]) {
+    guard !taken.isEmpty else { return }
+    bytes.replaceSubrange(0..<head, with: taken)
+    head = 0
+  }
+
   mutating func popFirst() -> UInt8? {
     guard head < bytes.count else { return nil }
     let byte = bytes[head]

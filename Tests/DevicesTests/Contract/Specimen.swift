@@ -18,7 +18,7 @@ struct Specimen: Sendable, CustomTestStringConvertible {
 
 extension Specimen {
   static let all: [Specimen] = [
-    uart, pic, pit, rtc, powerManagement, keyboardController, debugExit, debugConsole, post, pci, apic,
+    uart, bareUART, pic, pit, rtc, powerManagement, keyboardController, debugExit, debugConsole, post, pci, apic,
     ioapic,
   ]
 
@@ -27,6 +27,10 @@ extension Specimen {
     poke: { device, random, now in
       (device as? UART)?.receive([UInt8](repeating: UInt8(random & 0xff), count: Int(random >> 8 & 31)), now: now)
     })
+
+  static let bareUART = Specimen(
+    name: "uart, bare", offsets: 8, make: { UART(interrupt: $0.line(), isPatient: false, output: $0.bytes()) },
+    poke: uart.poke)
 
   static let pic = Specimen(
     name: "pic", offsets: 6, make: { _ in DualPIC() },

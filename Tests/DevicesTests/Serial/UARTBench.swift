@@ -8,9 +8,10 @@ final class UARTBench {
   let uart: UART
   var now: UInt64 = 0
 
-  init() {
+  /// - Parameter isPatient: false for the bare chip.
+  init(isPatient: Bool = false) {
     let sink = self.sink
-    uart = UART(interrupt: probe.line, output: { sink.bytes.append($0) })
+    uart = UART(interrupt: probe.line, isPatient: isPatient, output: { sink.bytes.append($0) })
   }
 
   var sent: [UInt8] { sink.bytes }
