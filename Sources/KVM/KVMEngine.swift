@@ -77,11 +77,17 @@ public final class KVMEngine: Engine {
     unsafe ckvm_set_synced(vcpu.run, UInt64(KVM_SYNC_X86_REGS | (stepping ? KVM_SYNC_X86_SREGS : 0)))
   }
 
-  /// Makes a fresh VM on the same memory, as after `init`, in about a millisecond: nothing that KVM derived from earlier contents of
-  /// memory is left (shadow pages, accessed bits, dirty log), and nothing is pending. For restoring a checkpoint:
-  /// call it, then `setState`.
+  /// Forgets everything that KVM derived from earlier contents of the memory (shadow pages, which decide about accessed bits;
+  /// the dirty log), and whatever is pending. For restoring a checkpoint: call it, then `setState`.
+  ///
+  /// New memory slots do for that in a fraction of a millisecond, a fresh VM, in one to some milliseconds, is only needed
+  /// where KVM waits for the answer to an interaction.
   public func rebuild() throws(EngineError) {
-    // Both at once would need twice the page tables.
+    if try settle(), queued == nil {
+      try vm.remakeSlots()
+      forgetPending()
+      return
+    }
     let fresh = try VM(system, memory: memory)
     let cpu = try VCPU(fresh, model: model)
     (vm, vcpu) = (fresh, cpu)
@@ -89,6 +95,7 @@ public final class KVMEngine: Engine {
     forgetPending()
     halted = false
     armed = .off
+    // The signal mask belongs to the vCPU: the next run sets it again.
     unsafe kickState.pointee.thread = 0
     prepareRunPage()
   }

@@ -2,7 +2,7 @@
 var commands: [any Command.Type] {
   [
     RecordCommand.self, RunCommand.self, ReplayCommand.self, VerifyCommand.self, InfoCommand.self, DumpCommand.self,
-    DiffCommand.self, ListCommand.self, HelpCommand.self, VersionCommand.self,
+    DiffCommand.self, ListCommand.self, DoctorCommand.self, HelpCommand.self, VersionCommand.self,
   ]
 }
 

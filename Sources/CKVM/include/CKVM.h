@@ -232,4 +232,7 @@ int ckvm_kick_is_thread(const struct ckvm_kick *kick);
 /// CLOCK_MONOTONIC in nanoseconds.
 uint64_t ckvm_monotonic(void);
 
+/// Opens a hardware counter of user-mode instructions and closes it again (perf_event_open(2)): 0, or -errno.
+int ckvm_instruction_counter(void);
+
 #endif
