@@ -88,12 +88,12 @@ int ckvm_set_msr_filter(int vm, const struct ckvm_msr_range *allowed, uint32_t c
   return ckvm_ioctl_pointer(vm, KVM_X86_SET_MSR_FILTER, &filter);
 }
 
-// Kicks --------------------------------------------------------------------------------------------------------------------
+// Kicks -------------------------------------------------------------------------------------------------------------
 //
-// `requested` is the truth; the signal only makes KVM_RUN return, and may do so once too often. It is blocked in the vCPU's
-// thread, so that nothing else there is ever interrupted, and stays pending until KVM_RUN, which unblocks it, sees it: a kick
-// sent before KVM_RUN is entered is not lost. A kick writes `requested` before it sends the signal; the vCPU's thread takes
-// the signal away first and looks at `requested` last.
+// `requested` is the truth; the signal only makes KVM_RUN return, and may do so once too often. It is blocked in the
+// vCPU's thread, so that nothing else there is ever interrupted, and stays pending until KVM_RUN, which unblocks it,
+// sees it: a kick sent before KVM_RUN is entered is not lost. A kick writes `requested` before it sends the signal;
+// the vCPU's thread takes the signal away first and looks at `requested` last.
 
 enum { KICK_SIGNAL = SIGUSR1 };
 

@@ -1,10 +1,11 @@
 public import VMMCore
 
 extension CPUModel {
-  /// What CPUID tells guests of the KVM engine: the common ground of every 64-bit host, without what cannot be logged
-  /// (TSC, RDRAND, RDSEED, kvmclock), what needs a device that the machine does not have (APIC, MONITOR, MCE) and what
-  /// needs XSAVE. The maximum basic leaf is 1, so that leaves 7 and 0xd stay away on hosts that force bits of them on. Family
-  /// 15, model 107, stepping 1, as QEMU's qemu64. AMD's rules hold: leaves that do not exist read zeros.
+  /// What CPUID tells guests of the KVM engine: the common ground of every 64-bit host, without what cannot be
+  /// logged (TSC, RDRAND, RDSEED, kvmclock), what needs a device that the machine does not have (APIC, MONITOR, MCE)
+  /// and what needs XSAVE. The maximum basic leaf is 1, so that leaves 7 and 0xd stay away on hosts that force bits
+  /// of them on. Family 15, model 107, stepping 1, as QEMU's qemu64. AMD's rules hold: leaves that do not exist read
+  /// zeros.
   public static let kvmDefault = CPUModel(
     name: "kvm-default",
     leaves: [

@@ -4,8 +4,9 @@ internal import VMMCore
 
 // Single steps set RFLAGS.TF behind the guest's back, and what an event pushes onto the stack must not show it.
 extension KVMEngine {
-  /// Takes the vCPU into the handler of an event that is about to be delivered, before the handler's first instruction: by a
-  /// breakpoint there, since a step would push the trap flag. An exit when something else came first.
+  /// Takes the vCPU into the handler of an event that is about to be delivered, before the handler's first
+  /// instruction: by a breakpoint there, since a step would push the trap flag. An exit when something else came
+  /// first.
   func deliverEvent() throws(EngineError) -> VCPUExit? {
     guard hasEvent, let vector = try deliverableVector() else { return nil }
     let sregs = try specialRegisters()
@@ -36,8 +37,9 @@ extension KVMEngine {
     return memory.load(walk.address, as: UInt64.self)
   }
 
-  /// After a step that did not end behind its instruction: if the instruction faulted, takes the trap flag out of the frame that the
-  /// fault pushed. The frame is on the stack in use, or where the TSS says (long mode; Intel SDM vol. 3, 7.14.2).
+  /// After a step that did not end behind its instruction: if the instruction faulted, takes the trap flag out of
+  /// the frame that the fault pushed. The frame is on the stack in use, or where the TSS says (long mode; Intel SDM
+  /// vol. 3, 7.14.2).
   func removeTrapFlag(pushedAt before: kvm_regs) throws(EngineError) {
     let sregs = try specialRegisters()
     guard sregs.efer >> 10 & 1 != 0 else { return }

@@ -3,7 +3,8 @@ internal import VMMCore
 
 // Exits with which KVM says that it cannot go on.
 extension KVMEngine {
-  /// `.notEmulated` for an instruction that KVM's emulator does not know, `.failed` with all that KVM tells otherwise.
+  /// `.notEmulated` for an instruction that KVM's emulator does not know, `.failed` with all that KVM tells
+  /// otherwise.
   func failure(_ reason: Int32) -> VCPUExit {
     switch reason {
     case KVM_EXIT_INTERNAL_ERROR: internalError()

@@ -8,8 +8,8 @@ public final class HostClock: MachineClock {
   private let engine: any Engine
   private let start = ckvm_monotonic()
 
-  /// An engine that counts instructions is stopped after as many as may take until the deadline, and at most this many:
-  /// some milliseconds.
+  /// An engine that counts instructions is stopped after as many as may take until the deadline, and at most this
+  /// many: some milliseconds.
   private static let slice: UInt64 = 1_000_000
 
   public init(stopping engine: any Engine) { self.engine = engine }

@@ -2,8 +2,8 @@ internal import CKVM
 internal import GuestMemory
 internal import VMMCore
 
-/// What the engine has to know about this host's KVM beyond its capabilities: found out once, by small guests, and only
-/// when somebody asks. On ordinary hosts every answer is `true`.
+/// What the engine has to know about this host's KVM beyond its capabilities: found out once, by small guests, and
+/// only when somebody asks. On ordinary hosts every answer is `true`.
 struct HostTraits: Sendable {
   /// KVM_GUESTDBG_SINGLESTEP stops after one instruction of user mode.
   var stepsUserMode: Bool
@@ -30,8 +30,8 @@ enum DebuggingProbe {
   private static let reached: UInt8 = 0x10
   private static let passed: UInt8 = 0x11
 
-  /// An engine whose guest has just written `reached` in user mode, with four NOPs ahead and then a write of `passed`. All
-  /// exceptions halt.
+  /// An engine whose guest has just written `reached` in user mode, with four NOPs ahead and then a write of
+  /// `passed`. All exceptions halt.
   private static func engineInUserMode() throws -> KVMEngine {
     let user = M.out(reached) + [0x90, 0x90, 0x90, 0x90] + M.out(passed) + M.jump(0)
     let guest = try ProbeGuest(

@@ -6,8 +6,9 @@ public import VMMCore
 /// A vCPU on `/dev/kvm`. One KVM_RUN for each exit and no other system call, as long as the guest only exits and is
 /// answered.
 ///
-/// Interrupt controllers and timers are the caller's: KVM has none. `run` on a halted vCPU that nothing has woken returns
-/// `.failed`, or `.kicked` when it was kicked. `retiredInstructions` is `nil`; `steppedInstructions` counts a step run.
+/// Interrupt controllers and timers are the caller's: KVM has none. `run` on a halted vCPU that nothing has woken
+/// returns `.failed`, or `.kicked` when it was kicked. `retiredInstructions` is `nil`; `steppedInstructions` counts
+/// a step run.
 @safe
 public final class KVMEngine: Engine {
   public let name = "kvm"
@@ -43,8 +44,8 @@ public final class KVMEngine: Engine {
   /// What KVM_SET_GUEST_DEBUG was last told.
   var armed = Debugging.off
 
-  /// How many instructions the last `run(.instructions)` retired before it came back, also when it was kicked, or stopped by an
-  /// interaction (whose own instruction does not count).
+  /// How many instructions the last `run(.instructions)` retired before it came back, also when it was kicked, or
+  /// stopped by an interaction (whose own instruction does not count).
   public internal(set) var steppedInstructions: UInt64 = 0
 
   public var retiredInstructions: UInt64? { nil }
@@ -69,25 +70,27 @@ public final class KVMEngine: Engine {
     unsafe kickState.deallocate()
   }
 
-  /// Tells KVM which registers to copy into the run page at each exit: also the special ones while every instruction is an
-  /// exit.
+  /// Tells KVM which registers to copy into the run page at each exit: also the special ones while every instruction
+  /// is an exit.
   func prepareRunPage(stepping: Bool = false) {
     guard syncsRegisters else { return }
     syncsSpecial = stepping
     unsafe ckvm_set_synced(vcpu.run, UInt64(KVM_SYNC_X86_REGS | (stepping ? KVM_SYNC_X86_SREGS : 0)))
   }
 
-  /// Forgets everything that KVM derived from earlier contents of the memory (shadow pages, which decide about accessed bits;
-  /// the dirty log), and whatever is pending. For restoring a checkpoint: call it, then `setState`.
+  /// Forgets everything that KVM derived from earlier contents of the memory (shadow pages, which decide about
+  /// accessed bits; the dirty log), and whatever is pending. The dirty set is complete up to here.
   ///
-  /// New memory slots do for that in a fraction of a millisecond, a fresh VM, in one to some milliseconds, is only needed
-  /// where KVM waits for the answer to an interaction.
-  public func rebuild() throws(EngineError) {
+  /// New memory slots do for that in a fraction of a millisecond, a fresh VM, in one to some milliseconds, is only
+  /// needed where KVM waits for the answer to an interaction.
+  public func prepareToRestore() throws(EngineError) {
     if try settle(), queued == nil {
+      try vm.collectDirtyPages()
       try vm.remakeSlots()
       forgetPending()
       return
     }
+    try vm.collectDirtyPages()
     let fresh = try VM(system, memory: memory)
     let cpu = try VCPU(fresh, model: model)
     (vm, vcpu) = (fresh, cpu)

@@ -10,7 +10,7 @@ extension KVMEngine {
 
   public func setState(_ state: CPUState) throws(EngineError) {
     // What is pending cannot be taken back: completing it would write registers or memory.
-    if try !settle() { try rebuild() }
+    if try !settle() { try prepareToRestore() }
     // Stepping lives in RFLAGS.TF, which the new flags must not inherit.
     try arm(.off)
     try vcpu.writeState(state)

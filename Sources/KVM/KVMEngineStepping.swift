@@ -20,8 +20,8 @@ extension KVMEngine {
     armed = debugging
   }
 
-  /// An instruction that faults does not retire: the step ends behind the first instruction of the handler, which is the one
-  /// that counts (or, on hosts whose CPU steps by itself, where the handler has returned).
+  /// An instruction that faults does not retire: the step ends behind the first instruction of the handler, which is
+  /// the one that counts (or, on hosts whose CPU steps by itself, where the handler has returned).
   func runStepping(_ count: UInt64) throws(EngineError) -> VCPUExit {
     steppedInstructions = 0
     if let exit = try settleFirst() { return exit }
@@ -111,12 +111,12 @@ extension KVMEngine {
 
 // REP instructions.
 extension KVMEngine {
-  /// The next instruction is a REP string instruction. KVM does not say whether it has begun, and some hosts stop with all
-  /// iterations done and RIP still on it: a kick counts as inside when it may be.
+  /// The next instruction is a REP string instruction. KVM does not say whether it has begun, and some hosts stop
+  /// with all iterations done and RIP still on it: a kick counts as inside when it may be.
   public func isInsideRepeat() throws(EngineError) -> Bool { try repeatLength() != nil }
 
-  /// After `.kicked`: carries a REP instruction to its end, so that the place is an instruction boundary; returns what came up
-  /// instead, if anything did. Does nothing in user mode where this host cannot stop there.
+  /// After `.kicked`: carries a REP instruction to its end, so that the place is an instruction boundary; returns
+  /// what came up instead, if anything did. Does nothing in user mode where this host cannot stop there.
   public func finishRepeat() throws(EngineError) -> VCPUExit? {
     guard try settle(), try canStepHere(), let length = try repeatLength() else { return nil }
     return try completeInstruction(length: length)

@@ -13,15 +13,16 @@ public final class KickTimer {
   /// The time that deadlines are in: the host's CLOCK_MONOTONIC, in nanoseconds.
   public static var now: UInt64 { ckvm_monotonic() }
 
-  /// Kicks at `deadline`, at once when that has passed. Replaces an earlier deadline; no system call when it is the same.
+  /// Kicks at `deadline`, at once when that has passed. Replaces an earlier deadline; no system call when it is the
+  /// same.
   public func arm(deadline: UInt64) throws(EngineError) { try engine.setDeadline(max(deadline, 1)) }
 
   public func disarm() throws(EngineError) { try engine.setDeadline(0) }
 }
 
 extension KVMEngine {
-  /// Makes a `run` that is under way at `deadline` (CLOCK_MONOTONIC, nanoseconds) return `.kicked`. One deadline at a time;
-  /// naming the same one again costs nothing.
+  /// Makes a `run` that is under way at `deadline` (CLOCK_MONOTONIC, nanoseconds) return `.kicked`. One deadline at
+  /// a time; naming the same one again costs nothing.
   func setDeadline(_ deadline: UInt64) throws(EngineError) {
     try adoptThread()
     try check(unsafe ckvm_kick_set_deadline(kickState, deadline), "timer_settime")

@@ -1,6 +1,6 @@
-/// Instructions whose single step may end one instruction too late on hosts that hand them to the CPU instead of emulating
-/// them: group 15 (FXSAVE, FXRSTOR, fences, RDFSBASE …), group 9 (RDRAND, CMPXCHG16B), ENDBR, and group 7 on registers
-/// (SWAPGS, XSETBV). All of them go on to the next instruction.
+/// Instructions whose single step may end one instruction too late on hosts that hand them to the CPU instead of
+/// emulating them: group 15 (FXSAVE, FXRSTOR, fences, RDFSBASE …), group 9 (RDRAND, CMPXCHG16B), ENDBR, and group 7
+/// on registers (SWAPGS, XSETBV). All of them go on to the next instruction.
 ///
 /// Returns the length of the instruction that `code` (64-bit) begins with, in bytes; `nil` for any other.
 func lateStepLength(_ code: [UInt8]) -> Int? {

@@ -2,7 +2,8 @@ internal import CKVM
 internal import GuestMemory
 internal import VMMCore
 
-/// A linear address looked up in the guest's page tables (Intel SDM vol. 3, 5.3 to 5.5), without setting accessed bits.
+/// A linear address looked up in the guest's page tables (Intel SDM vol. 3, 5.3 to 5.5), without setting accessed
+/// bits.
 struct PageWalk {
   var address: GuestPhysicalAddress
   /// User-mode code may use the page.

@@ -9,7 +9,8 @@ extension VCPU {
     0xc000_0081, 0xc000_0082, 0xc000_0083, 0xc000_0084, 0xc000_0102, 0x174, 0x175, 0x176, 0x277, 0xc000_0103,
   ]
 
-  /// The state, with nothing pending in KVM. `halted` is ours: without in-kernel interrupt controllers KVM holds none.
+  /// The state, with nothing pending in KVM. `halted` is ours: without in-kernel interrupt controllers KVM holds
+  /// none.
   func readState(halted: Bool) throws(EngineError) -> CPUState {
     var state = CPUState()
     state.halted = halted
@@ -23,8 +24,8 @@ extension VCPU {
     return state
   }
 
-  /// Sets all of the state. SREGS come before the MSRs, which depend on EFER; the events after both; the general registers
-  /// last, since they drop pending exceptions that an earlier state left.
+  /// Sets all of the state. SREGS come before the MSRs, which depend on EFER; the events after both; the general
+  /// registers last, since they drop pending exceptions that an earlier state left.
   func writeState(_ state: CPUState) throws(EngineError) {
     setRunPageCR8(state.cr8)
     try setSregs(state.sregs)

@@ -56,8 +56,8 @@ final class VM {
     }
   }
 
-  /// Takes the slots out and puts them back: KVM forgets every translation it derived from guest memory. Pages dirty in
-  /// KVM's log are forgotten as well: collect them first.
+  /// Takes the slots out and puts them back: KVM forgets every translation it derived from guest memory. Pages dirty
+  /// in KVM's log are forgotten as well: collect them first.
   func remakeSlots() throws(EngineError) {
     for slot in memory.regions.indices {
       var argument = kvm_userspace_memory_region(
@@ -69,7 +69,8 @@ final class VM {
     try setSlots()
   }
 
-  /// The MSRs that `CPUState` holds, as runs: APIC base, SYSENTER, PAT, EFER to SFMASK, FS base to TSC_AUX. They stay native.
+  /// The MSRs that `CPUState` holds, as runs: APIC base, SYSENTER, PAT, EFER to SFMASK, FS base to TSC_AUX. They
+  /// stay native.
   static let nativeMSRs: [(base: UInt32, count: UInt32)] = [
     (0x1b, 1), (0x174, 3), (0x277, 1), (0xc000_0080, 5), (0xc000_0100, 4),
   ]

@@ -16,9 +16,9 @@ public enum RunLimit: Equatable, Sendable {
 
 /// One vCPU, and the memory it runs in. The caller drives it from one thread; only `kick` may come from elsewhere.
 ///
-/// After an interaction the caller answers it (`reply`, `replyFault` or `acknowledge`, where the exit asks for one) and
-/// calls `run` again. `state`, `setState`, `inject…` and `collectDirtyPages` complete an answered interaction first, so
-/// what they see is the place right after it.
+/// After an interaction the caller answers it (`reply`, `replyFault` or `acknowledge`, where the exit asks for one)
+/// and calls `run` again. `state`, `setState`, `inject…` and `collectDirtyPages` complete an answered interaction
+/// first, so what they see is the place right after it.
 public protocol Engine: AnyObject {
   /// `kvm` or `software`, as traces and messages name it.
   var name: String { get }
@@ -41,6 +41,11 @@ public protocol Engine: AnyObject {
   func state() throws(EngineError) -> CPUState
   func setState(_ state: CPUState) throws(EngineError)
 
+  /// Before a checkpoint is restored, while the memory is still the old one: drops whatever is pending, and what was
+  /// derived from the memory's contents (translations, decoded code). Then the memory is rewritten, and `setState`
+  /// follows.
+  func prepareToRestore() throws(EngineError)
+
   /// An external interrupt would be accepted right here: IF set, no shadow, at a boundary.
   func isInterruptible() throws(EngineError) -> Bool
   /// Delivers an external interrupt before the next instruction, waking a halted vCPU. Only where `isInterruptible`.
@@ -54,8 +59,8 @@ public protocol Engine: AnyObject {
   /// Instructions retired since the engine was made, where the engine counts them.
   var retiredInstructions: UInt64? { get }
 
-  /// After `.kicked` inside a REP instruction: carries it to its end, so that the state is at an instruction boundary.
-  /// Returns the interaction that came up instead, if one did.
+  /// After `.kicked` inside a REP instruction: carries it to its end, so that the state is at an instruction
+  /// boundary. Returns the interaction that came up instead, if one did.
   func finishRepeat() throws(EngineError) -> VCPUExit?
 
   /// CPL. Only where `settle` holds.
@@ -69,6 +74,7 @@ public protocol Engine: AnyObject {
 }
 
 extension Engine {
+  public func prepareToRestore() throws(EngineError) {}
   public func finishRepeat() throws(EngineError) -> VCPUExit? { nil }
   public var stopsInUserMode: Bool { true }
   public func privilegeLevel() throws(EngineError) -> UInt8 { try state().privilegeLevel }

@@ -36,7 +36,8 @@ extension KVMTests {
       #expect(try engine.run(.free) == .halt)
     }
 
-    /// STI holds interrupts off for one instruction: at the OUT behind it they are not accepted before it is complete.
+    /// STI holds interrupts off for one instruction: at the OUT behind it they are not accepted before it is
+    /// complete.
     @Test func interruptAtAPortWriteComesRightBehindIt() throws {
       let guest = try ProbeGuest(kernel: code(M.sti, M.nop, M.out(0x10), M.out(0x11), M.cli, M.hlt))
       guest.setHandler(0x31, handler(0x31))

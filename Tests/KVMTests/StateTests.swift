@@ -74,7 +74,8 @@ extension KVMTests {
       #expect(try engine.isInterruptible())
     }
 
-    /// A guest that counts in registers and memory, moved to a fresh VM at every interaction, ends as the one that stays.
+    /// A guest that counts in registers and memory, moved to a fresh VM at every interaction, ends as the one that
+    /// stays.
     @Test func movingTheStateChangesNothing() throws {
       let body = code(
         M.input(0x10), M.mov(.rdi, ProbeGuest.data), M.storeRAX(size: 4), M.push(.rax), M.pop(.rbx), M.out(0x11))
@@ -90,7 +91,7 @@ extension KVMTests {
           if exits.last!.wantsReply { engine.reply(answer) }
           if moving, try engine.settle() {
             let state = try engine.state()
-            try engine.rebuild()
+            try engine.prepareToRestore()
             try engine.setState(state)
           }
         }
@@ -116,6 +117,29 @@ extension KVMTests {
       try engine.setState(state)
       #expect(try engine.run(.free) == .halt)
       #expect(guest.memory.read(GuestPhysicalAddress(ProbeGuest.data), count: 9) == [1, 2, 3, 4, 5, 6, 7, 8, 9])
+    }
+
+    /// Accessed and dirty bits in the guest's page tables come out the same after going back.
+    @Test func goingBackLeavesNoTraceInThePageTables() throws {
+      let program = code(M.mov(.rdi, ProbeGuest.data), M.storeRAX(size: 8), M.input(0x10), M.hlt)
+      let guest = try ProbeGuest(kernel: program)
+      let begin = guest.memory.read(GuestPhysicalAddress(0), count: 0x20000)!
+      let engine = try KVMEngine(guest)
+      var tables: [[UInt8]] = []
+      for round in 0..<6 {
+        #expect(try engine.run(.free) == .portRead(port: 0x10, size: 1))
+        // Every other time KVM still waits for the data.
+        if round % 2 == 0 {
+          engine.reply(1)
+          #expect(try engine.run(.free) == .halt)
+        }
+        tables.append(guest.memory.read(GuestPhysicalAddress(0), count: 0x20000)!)
+        try engine.prepareToRestore()
+        guest.memory.write(begin, at: GuestPhysicalAddress(0))
+        try engine.setState(guest.state)
+      }
+      #expect(tables[0] != begin)
+      #expect(tables.allSatisfy { $0 == tables[0] })
     }
   }
 }

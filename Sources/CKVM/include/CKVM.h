@@ -1,7 +1,8 @@
 /// The C side of the KVM module: what Swift cannot import from <linux/kvm.h>.
 ///
-/// Function-like macros (ioctl numbers), anonymous unions (the run page) and flexible arrays (MSRs, CPUID, signal mask) get a
-/// plain name here. Every function that calls the kernel returns a value >= 0, or -errno. KVM API: Documentation/virt/kvm/api.rst.
+/// Function-like macros (ioctl numbers), anonymous unions (the run page) and flexible arrays (MSRs, CPUID, signal
+/// mask) get a plain name here. Every function that calls the kernel returns a value >= 0, or -errno. KVM API:
+/// Documentation/virt/kvm/api.rst.
 #ifndef CKVM_H
 #define CKVM_H
 
@@ -24,7 +25,7 @@ _Static_assert(sizeof(struct kvm_cpuid_entry2) == 40, "kvm_cpuid_entry2");
 _Static_assert(sizeof(struct kvm_msr_filter) == 392, "kvm_msr_filter");
 _Static_assert(offsetof(struct kvm_run, s) == 304, "kvm_run up to the synced registers");
 
-// ioctl numbers ------------------------------------------------------------------------------------------------------------
+// ioctl numbers -----------------------------------------------------------------------------------------------------
 
 static const unsigned long CKVM_GET_API_VERSION = KVM_GET_API_VERSION;
 static const unsigned long CKVM_CREATE_VM = KVM_CREATE_VM;
@@ -95,7 +96,7 @@ struct ckvm_msr_range {
 /// KVM_X86_SET_MSR_FILTER (API 4.97): everything exits to us, except `count` <= 16 runs of at most 64 MSRs each.
 int ckvm_set_msr_filter(int vm, const struct ckvm_msr_range *allowed, uint32_t count);
 
-// The run page (API 5) -----------------------------------------------------------------------------------------------------
+// The run page (API 5) ----------------------------------------------------------------------------------------------
 
 static inline uint32_t ckvm_exit_reason(const struct kvm_run *run) { return run->exit_reason; }
 static inline int ckvm_ready_for_interrupt(const struct kvm_run *run) { return run->ready_for_interrupt_injection; }
@@ -160,7 +161,9 @@ static inline uint32_t ckvm_internal_suberror(const struct kvm_run *run) { retur
 static inline uint32_t ckvm_internal_count(const struct kvm_run *run) {
   return run->internal.ndata <= 16 ? run->internal.ndata : 16;
 }
-static inline uint64_t ckvm_internal_data(const struct kvm_run *run, uint32_t index) { return run->internal.data[index & 15]; }
+static inline uint64_t ckvm_internal_data(const struct kvm_run *run, uint32_t index) {
+  return run->internal.data[index & 15];
+}
 /// The instruction's bytes, up to 15, where KVM tells; returns how many.
 static inline uint32_t ckvm_failed_instruction(const struct kvm_run *run, uint8_t bytes[15]) {
   if (run->emulation_failure.suberror != KVM_INTERNAL_ERROR_EMULATION || run->emulation_failure.ndata < 3 ||
@@ -182,8 +185,8 @@ static inline uint64_t ckvm_debug_pc(const struct kvm_run *run) { return run->de
 static inline uint64_t ckvm_debug_dr6(const struct kvm_run *run) { return run->debug.arch.dr6; }
 static inline uint32_t ckvm_system_event(const struct kvm_run *run) { return run->system_event.type; }
 
-/// KVM_SET_GUEST_DEBUG (API 4.87). The addresses are used when `control` has KVM_GUESTDBG_USE_HW_BP: DR0 and DR1, armed by
-/// `dr7`.
+/// KVM_SET_GUEST_DEBUG (API 4.87). The addresses are used when `control` has KVM_GUESTDBG_USE_HW_BP: DR0 and DR1,
+/// armed by `dr7`.
 static inline int ckvm_set_guest_debug(int vcpu, uint32_t control, uint64_t first, uint64_t second, uint64_t dr7) {
   struct kvm_guest_debug debug;
   memset(&debug, 0, sizeof debug);
@@ -194,10 +197,10 @@ static inline int ckvm_set_guest_debug(int vcpu, uint32_t control, uint64_t firs
   return ckvm_ioctl_pointer(vcpu, KVM_SET_GUEST_DEBUG, &debug);
 }
 
-// Kicks --------------------------------------------------------------------------------------------------------------------
+// Kicks -------------------------------------------------------------------------------------------------------------
 
-/// What a kick needs, at a fixed address, for any thread and signal handlers. All fields belong to CKVM.c and the inline
-/// functions below.
+/// What a kick needs, at a fixed address, for any thread and signal handlers. All fields belong to CKVM.c and the
+/// inline functions below.
 struct ckvm_kick {
   /// CLOCK_MONOTONIC nanoseconds at which the timer is set to go off; 0 when it is not set.
   uint64_t deadline;
@@ -216,7 +219,8 @@ struct ckvm_kick {
 int ckvm_kick_adopt_thread(struct ckvm_kick *kick, int vcpu);
 /// Asks for a kick. Async-signal-safe.
 void ckvm_kick(struct ckvm_kick *kick);
-/// After KVM_RUN was interrupted: takes away what interrupted it. 1 when a kick was asked for or the deadline has passed.
+/// After KVM_RUN was interrupted: takes away what interrupted it. 1 when a kick was asked for or the deadline has
+/// passed.
 int ckvm_kick_consume(struct ckvm_kick *kick);
 /// Sets the timer to CLOCK_MONOTONIC nanoseconds; 0 stops it. Call on the vCPU's thread.
 int ckvm_kick_set_deadline(struct ckvm_kick *kick, uint64_t deadline);

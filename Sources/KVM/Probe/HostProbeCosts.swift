@@ -27,9 +27,9 @@ extension HostProbe {
         let machine = try ProbeMachine(kernel: M.hlt)
         return { _ = try machine.engine.state() }
       },
-      cost("cost.fresh-vm", rounds: 5, "a checkpoint restored") {
+      cost("cost.restore", rounds: 5, "to forget the memory, for a checkpoint") {
         let machine = try ProbeMachine(kernel: M.hlt)
-        return { try machine.engine.rebuild() }
+        return { try machine.engine.prepareToRestore() }
       },
     ]
   }

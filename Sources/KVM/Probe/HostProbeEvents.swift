@@ -37,8 +37,8 @@ extension HostProbe {
     ]
   }
 
-  /// Two pages and the border between two others are written: those pages are dirty and no others but page tables, of which
-  /// accessed bits were set, and the stack.
+  /// Two pages and the border between two others are written: those pages are dirty and no others but page tables,
+  /// of which accessed bits were set, and the stack.
   private static func dirtyLogIsExact(_ make: ([UInt8]) throws -> ProbeMachine) throws -> Bool {
     let targets = [ProbeGuest.data, ProbeGuest.data + 0x1_0ffc]
     let writes = targets.flatMap { M.mov(.rdi, $0) + M.storeRAX(size: 8) }

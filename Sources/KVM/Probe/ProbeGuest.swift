@@ -1,9 +1,9 @@
 package import GuestMemory
 package import VMMCore
 
-/// The smallest 64-bit machine: the first GiB mapped to itself in 2 MiB pages that user mode may use too, a GDT with kernel and
-/// user segments, a TSS that lets user mode use every port, an empty IDT. Addresses above the memory are mapped, and
-/// are devices.
+/// The smallest 64-bit machine: the first GiB mapped to itself in 2 MiB pages that user mode may use too, a GDT with
+/// kernel and user segments, a TSS that lets user mode use every port, an empty IDT. Addresses above the memory are
+/// mapped, and are devices.
 package struct ProbeGuest {
   package let memory: GuestMemory
   package var state: CPUState
