@@ -28,6 +28,7 @@ func module(_ name: String, _ dependencies: [Target.Dependency], settings: [Swif
 
 /// Documents that stand beside the code they describe.
 let documents: [String: [String]] = [
+  "GDBStub": ["PROTOCOL.md"],
   "Trace": ["FORMAT.md"],
   "X86": ["README.md"],
 ]

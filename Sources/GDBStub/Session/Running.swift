@@ -41,7 +41,25 @@ extension Session {
   private func stopped(_ report: StopReport) -> Reply {
     if !target.isDiverted { history.record(target.position) }
     lastStop = report
+    warnAboutArchitecture()
     return stopReply(report)
+  }
+}
+
+extension Session {
+  /// gdb keeps the registers that it was told about when it connected.
+  private func warnAboutArchitecture() {
+    guard !hasWarnedAboutArchitecture, layout.architecture != .x64, (try? target.registers())?.is64Bit == true else {
+      return
+    }
+    hasWarnedAboutArchitecture = true
+    showOnConsole(
+      Array(
+        """
+        chronovisor: the guest runs 64-bit code now, but the debugger was told of \(layout.architecture.rawValue): \
+        disconnect and connect again to see its registers.
+
+        """.utf8))
   }
 }
 

@@ -31,6 +31,7 @@ public final class Session {
   var lastRefusal: String?
   /// target.xml.
   private(set) lazy var targetDescription = TargetDescription(layout).xml
+  var hasWarnedAboutArchitecture = false
   /// Extended mode: the client stays after `kill` and may start again.
   var isExtended = false
   /// The client has killed the machine and not started it again.

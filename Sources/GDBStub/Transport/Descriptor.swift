@@ -21,18 +21,15 @@ final class Descriptor {
     case closed
   }
 
-  /// Appends what can be read at once.
-  func read(into buffer: inout [UInt8], limit: Int) -> ReadResult {
-    let start = buffer.count
-    buffer.append(contentsOf: repeatElement(0, count: limit))
-    // Sound: the pointer covers `limit` bytes that were just appended.
-    let count = unsafe buffer.withUnsafeMutableBytes { bytes in
-      unsafe Glibc.read(number, bytes.baseAddress! + start, limit)
+  /// Appends what can be read at once, by way of `scratch`, whose length bounds it.
+  func read(into buffer: inout [UInt8], scratch: inout [UInt8]) -> ReadResult {
+    // Sound: the scratch array's own storage and length.
+    let count = unsafe scratch.withUnsafeMutableBytes { unsafe Glibc.read(number, $0.baseAddress, $0.count) }
+    if count > 0 {
+      buffer += scratch[..<count]
+      return .bytes(count)
     }
-    let code = errno
-    buffer.removeLast(limit - max(count, 0))
-    if count > 0 { return .bytes(count) }
-    return count < 0 && (code == EAGAIN || code == EINTR) ? .nothing : .closed
+    return count < 0 && (errno == EAGAIN || errno == EINTR) ? .nothing : .closed
   }
 
   /// Writes what fits at once; `nil` when the other side is gone.

@@ -3,7 +3,6 @@ internal import Glibc
 /// A client behind file descriptors: a socket, or standard input and output. While it talks to its client it also
 /// refuses others that come, and watches for the request to stop.
 final class DescriptorTransport: Transport {
-  private static let readLimit = 65536
   /// A client that takes nothing for so long is gone.
   private static let sendPatience: Int32 = 30_000
 
@@ -11,6 +10,7 @@ final class DescriptorTransport: Transport {
   private let output: Descriptor
   private let listener: Listener?
   private let stop: Descriptor
+  private var scratch = [UInt8](repeating: 0, count: 65536)
 
   init(input: Descriptor, output: Descriptor, listener: Listener?, stop: Descriptor) {
     self.input = input
@@ -33,7 +33,7 @@ final class DescriptorTransport: Transport {
       }
       if poll.isReady(1) { return .closed }
       if poll.isReady(0) {
-        switch input.read(into: &buffer, limit: DescriptorTransport.readLimit) {
+        switch input.read(into: &buffer, scratch: &scratch) {
         case .bytes: return .bytes
         case .closed: return .closed
         case .nothing: break

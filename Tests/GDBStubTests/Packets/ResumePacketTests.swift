@@ -113,6 +113,13 @@ private func stop(_ packets: [String], target: FakeTarget = FakeTarget()) -> (re
     #expect(reply("c", target: target) == "E.the trace is damaged at event 7 (?3)")
   }
 
+  @Test func theFirstStopIn64BitCodeOfANarrowSessionSaysSo() {
+    let replies = Conversation(["s", "s"], architecture: .i8086).replies
+    #expect(replies.count == 3)
+    #expect(text(String(replies[0].dropFirst())).hasPrefix("chronovisor: the guest runs 64-bit code now"))
+    #expect(Conversation(["s"], architecture: .x64).replies.count == 1)
+  }
+
   @Test func aMachineThatIsGone() {
     final class Gone: MinimalTarget {
       override func resume(_ request: ResumeRequest, control: any ResumeControl) throws(TargetError) -> StopReport {

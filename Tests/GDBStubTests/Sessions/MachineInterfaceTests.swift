@@ -65,6 +65,7 @@ struct MachineInterfaceTests {
     #expect(gdb("-interpreter-exec console \"source \(script)\"", false).contains("done"))
     #expect(gdb("-gdb-set pagination off", false).contains("done"))
     #expect(gdb("-target-select remote \(served.name)", false).contains("connected"))
+    #expect(gdb("-list-target-features", false).contains("\"reverse\""), "step-back buttons")
     #expect(gdb("-thread-info", false).contains("details=\"CPU 0 [ring 0] at 0\""))
     #expect(gdb("-stack-list-frames", false).contains("addr=\"0x0000000000001000\""))
     #expect(gdb("-data-list-register-names", false).contains("\"gdtr_base\""))
