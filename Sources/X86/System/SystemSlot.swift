@@ -1,0 +1,21 @@
+/// Words of the state block that only the system family uses.
+enum SystemSlot {
+  /// The EXT bit of selector error codes: an event that did not come from an instruction is being delivered.
+  static var external: Int { Slot.systemScratch }
+  /// Debug conditions of the current instruction, as DR6 bits.
+  static var debugStatus: Int { Slot.systemScratch + 1 }
+  /// The current instruction does not end in a single-step trap.
+  static var noTrap: Int { Slot.systemScratch + 2 }
+  /// Deliveries since an instruction retired last.
+  static var deliveries: Int { Slot.systemScratch + 3 }
+  /// A `DebugStop`: reason (0 none), linear address, number of bytes, whether it was a write.
+  static var stopReason: Int { Slot.systemScratch + 4 }
+  static var stopLinear: Int { Slot.systemScratch + 5 }
+  static var stopCount: Int { Slot.systemScratch + 6 }
+  static var stopWrites: Int { Slot.systemScratch + 7 }
+  /// Breakpoints or watch ranges of a debugger are set (`DebugPoints`).
+  static var hasBreakpoints: Int { Slot.systemScratch + 8 }
+  static var hasWatches: Int { Slot.systemScratch + 9 }
+  /// RFLAGS.RF as it was before the current instruction cleared it.
+  static var resumeFlag: Int { Slot.systemScratch + 10 }
+}
