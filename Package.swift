@@ -61,7 +61,7 @@ let package = Package(
     tests("DevicesTests", ["Devices", "VMMCore"]),
     tests("TraceTests", ["Trace", "VMMCore"]),
     .target(name: "NativeOracle", path: "Tests/NativeOracle"),
-    tests("X86Tests", ["X86", "GuestMemory", "VMMCore", "NativeOracle"]),
+    tests("X86Tests", ["X86", "GuestMemory", "VMMCore", "NativeOracle", "Loaders"]),
     tests("KVMTests", ["KVM", "GuestMemory", "VMMCore"]),
     tests("LoadersTests", ["Loaders", "GuestMemory", "VMMCore"]),
     tests("ReplayTests", ["Replay", "KVM", "X86", "Devices", "Trace", "Loaders", "GuestMemory", "VMMCore"]),

@@ -32,17 +32,45 @@ extension CPU {
 
   /// Something must be done before, or looked at after, each single instruction.
   @inline(__always) var needsStepping: Bool {
-    s[Slot.interruptShadow] | s[Slot.replyCount] | s[Slot.systemFlags] & RFlags.tf | s[Slot.dr + 7] & 0xff != 0
+    s[Slot.interruptShadow] | s[Slot.replyCount] | s[Slot.systemFlags] & (RFlags.tf | RFlags.rf)
+      | s[Slot.dr + 7] & 0xff | s[Slot.nmiPending] | s[SystemSlot.hasBreakpoints] | s[SystemSlot.hasWatches] != 0
   }
 
   /// Runs until `retired` is `limit`, or something else comes first.
   func run(until limit: UInt64) -> RunEnd {
     setLimit(retired)
     let blocks = core.blocks
+    var hasMoved = false
+    var deliveries = 0
     while true {
+      let delivers = isEventDue
       if let end = settleEvents() { return end }
-      if let end = runBetweenEvents(limit, blocks) { return end }
+      deliveries = delivers ? deliveries + 1 : 0
+      if s[Slot.kick] != 0, mayTakeKick(deliveries) {
+        s[Slot.kick] = 0
+        return .kicked
+      }
+      if s[Slot.hasStopAddress] != 0, codeLinear(rip) == s[Slot.stopAddress] {
+        if hasMoved || delivers { return .stopAddress }
+        if let end = stepTowards(limit) { return end }
+      } else if let end = runBetweenEvents(limit, blocks) {
+        return end
+      }
+      hasMoved = true
     }
+  }
+
+  /// A kick ends a run only where an instruction limit would: not between an exception and its handler's first
+  /// instruction, unless nothing retires any more.
+  private func mayTakeKick(_ deliveries: Int) -> Bool { deliveries == 0 || deliveries > 100 }
+
+  /// An event is delivered before the next instruction: the pending one, or an NMI that was held off.
+  private var isEventDue: Bool {
+    if s[Slot.eventKind] != 0 { return true }
+    guard s[Slot.nmiPending] != 0, s[Slot.nmiMasked] == 0, s[Slot.interruptShadow] & 2 == 0 else { return false }
+    s[Slot.nmiPending] = 0
+    pendingEvent = PendingEvent(kind: .nmi, vector: ExceptionVector.nmi)
+    return true
   }
 
   /// Runs until a fault is pending, without delivering it: for tests.
@@ -57,10 +85,6 @@ extension CPU {
 
   /// Some blocks, or one instruction; `nil` when the run goes on.
   private func runBetweenEvents(_ limit: UInt64, _ blocks: BlockCache) -> RunEnd? {
-    if s[Slot.kick] != 0 {
-      s[Slot.kick] = 0
-      return .kicked
-    }
     let now = retired
     guard Int64(bitPattern: limit &- now) > 0 else { return .limit }
     if needsStepping { return stepTowards(limit) }
@@ -105,7 +129,7 @@ extension CPU {
   }
 
   /// Delivers a pending event; what ends the run instead, if anything.
-  private func settleEvents() -> RunEnd? {
+  func settleEvents() -> RunEnd? {
     while let event = pendingEvent {
       switch deliver(event) {
       case .delivered:
@@ -137,14 +161,25 @@ extension CPU {
     }
     s[Slot.interruptShadow] = 0
     rip = nextRIP(op)
-    if execute(op) {
+    // Each iteration of a REP instruction ends in a trap.
+    let trapsInside = traps && op.isRepeated && s[Slot.repeatLimit] == 0
+    if trapsInside { s[Slot.repeatLimit] = s[Slot.repeatIterations] &+ 1 }
+    let completes = execute(op)
+    if trapsInside { s[Slot.repeatLimit] = 0 }
+    if completes {
       s[Slot.remaining] &-= 1
       clearReplies()
       s[Slot.repeatIterations] = 0
       afterInstruction(trap: traps)
       return nil
     }
-    return abandon(op, shadow: shadow)
+    let end = abandon(op, shadow: shadow)
+    if trapsInside && end == .iterations {
+      afterInstruction(trap: true)
+      return nil
+    }
+    if end != nil { restoreResumeFlag() }
+    return end
   }
 
   /// The instruction at `op` did not complete: a fault becomes the pending event, an exit is handed out.

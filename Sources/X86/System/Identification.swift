@@ -1,3 +1,5 @@
+internal import VMMCore
+
 // CPUID, time stamps, random numbers, FS and GS bases.
 extension CPU {
   func executeCPUID() -> Bool {

@@ -1,0 +1,195 @@
+public import GuestMemory
+public import VMMCore
+
+/// A vCPU in software. It counts retired instructions and stops anywhere exactly, in every mode.
+///
+/// An answered interaction is completed at once, by `reply`, `replyFault` and `acknowledge` (and before `run` returns a
+/// write), so that `retiredInstructions` always counts up to the place right after it.
+public final class SoftwareEngine: Engine {
+  public let name = "software"
+  public let memory: GuestMemory
+  public let model: CPUModel
+
+  let core: CPUCore
+  var cpu: CPU { core.cpu }
+  /// `run` returned an interaction that has not been answered.
+  private var awaitsAnswer = false
+  /// An exit that came while an interaction was completed: the next `run` returns it.
+  private var queued: VCPUExit?
+
+  /// Makes a vCPU in the state after RESET, on memory of at most two regions.
+  public init(memory: GuestMemory, cpuModel: CPUModel = .softwareDefault) {
+    self.memory = memory
+    model = cpuModel
+    core = CPUCore(memory: memory, model: cpuModel)
+  }
+
+  // MARK: running
+
+  /// Never throws. `.failed` when the last interaction has not been answered, or the vCPU is halted and nothing has
+  /// woken it.
+  public func run(_ limit: RunLimit) throws(EngineError) -> VCPUExit {
+    debugStop = nil
+    if let exit = queued {
+      queued = nil
+      return handOut(exit)
+    }
+    if awaitsAnswer { return .failed("run before the last interaction was answered") }
+    if cpu.isHalted {
+      return takeKick() ? .kicked : .failed("the vCPU is halted and no interrupt was injected")
+    }
+    cpu[Slot.hasStopAddress] = 0
+    cpu.forgetDebugStop()
+    switch limit {
+    // More than any run can retire.
+    case .free: return exit(of: cpu.run(until: cpu.retired &+ 1 << 62))
+    case .instructions(let count): return exit(of: cpu.run(until: cpu.retired &+ min(count, 1 << 62)))
+    case .until(let rip):
+      cpu[Slot.stopAddress] = rip
+      cpu[Slot.hasStopAddress] = 1
+      defer { cpu[Slot.hasStopAddress] = 0 }
+      return exit(of: cpu.run(until: cpu.retired &+ 1 << 62))
+    }
+  }
+
+  private func exit(of end: RunEnd) -> VCPUExit {
+    switch end {
+    case .limit, .iterations: return .stopped
+    case .stopAddress:
+      debugStop = cpu.takeDebugStop()
+      return .stopped
+    case .exit: return cpu.requestedExit.map { handOut($0) } ?? .failed("an exit without a reason")
+    case .halted: return .halt
+    case .kicked: return .kicked
+    case .shutdown: return .shutdown
+    }
+  }
+
+  private func handOut(_ exit: VCPUExit) -> VCPUExit {
+    switch exit {
+    case .portRead, .mmioRead, .msrRead, .timestampRead, .randomRead, .msrWrite: awaitsAnswer = true
+    case .portWrite, .mmioWrite: complete(0)
+    default: break
+    }
+    return exit
+  }
+
+  // MARK: answers
+
+  public func reply(_ value: UInt64) { answer(value) }
+  public func replyFault() { answer(0, fault: true) }
+  public func acknowledge() { answer(0) }
+
+  private func answer(_ value: UInt64, fault: Bool = false) {
+    precondition(awaitsAnswer, "an answer to nothing")
+    awaitsAnswer = false
+    complete(value, fault: fault)
+  }
+
+  /// Carries the interaction's instruction on to its end, its next interaction, or (REP) its next iteration.
+  private func complete(_ value: UInt64, fault: Bool = false) {
+    cpu.answer(value, fault: fault)
+    let wasKicked = takeKick()
+    cpu[Slot.repeatLimit] = cpu[Slot.repeatIterations] &+ 1
+    let end = cpu.resume()
+    cpu[Slot.repeatLimit] = 0
+    if wasKicked { kick() }
+    switch end {
+    case .exit: queued = cpu.requestedExit
+    case .shutdown: queued = .shutdown
+    default: break
+    }
+  }
+
+  public func settle() throws(EngineError) -> Bool { isSettled }
+
+  private var isSettled: Bool {
+    if let exit = queued { return !exit.isInteraction }
+    return !awaitsAnswer
+  }
+
+  // MARK: state
+
+  public func state() throws(EngineError) -> CPUState {
+    guard isSettled else { throw EngineError("the state was asked for inside an interaction") }
+    return cpu.state
+  }
+
+  /// Takes the state over, whatever was pending before, and forgets everything derived from memory.
+  public func setState(_ state: CPUState) throws(EngineError) {
+    queued = nil
+    awaitsAnswer = false
+    cpu.load(state)
+    cpu.debugRegistersChanged()
+  }
+
+  public func privilegeLevel() throws(EngineError) -> UInt8 { UInt8(cpu.privilegeLevel) }
+
+  /// Instructions retired since the engine was made, or since it was set.
+  public var retiredInstructions: UInt64? { cpu.retired }
+
+  /// Makes the count of retired instructions that of the place a checkpoint was taken at.
+  public func setRetiredInstructions(_ count: UInt64) {
+    cpu[Slot.limit] = count
+    cpu[Slot.remaining] = 0
+  }
+
+  public func collectDirtyPages() throws(EngineError) {
+    // Stores mark pages themselves, once for each time they are looked at.
+    cpu.dropWriteTags()
+  }
+
+  /// The host wrote to these pages of guest memory (indices as in the dirty set): nothing derived from them is used on.
+  /// Needed after writes past the engine; not before `setState`.
+  public func memoryChanged(pages: some Sequence<Int>) {
+    for page in pages where page >= 0 && page < memory.pageCount {
+      if cpu.pageUse[page] != 0 { cpu.noteStore(page: page, offset: 0, count: pageSize) }
+    }
+  }
+
+  // MARK: events
+
+  public func isInterruptible() throws(EngineError) -> Bool { isSettled && cpu.isInterruptible }
+
+  public func inject(interrupt vector: UInt8) throws(EngineError) {
+    guard isSettled, cpu.isInterruptible else {
+      throw EngineError("interrupt \(hex(vector)) injected where the guest does not accept one")
+    }
+    cpu.pendingEvent = PendingEvent(kind: .externalInterrupt, vector: vector)
+    cpu[Slot.halted] = 0
+  }
+
+  public func injectNMI() throws(EngineError) {
+    guard isSettled else { throw EngineError("an NMI was injected inside an interaction") }
+    cpu.requestNMI()
+  }
+
+  // MARK: kicks
+
+  public func kick() { core.kick() }
+
+  private func takeKick() -> Bool {
+    defer { cpu[Slot.kick] = 0 }
+    return cpu[Slot.kick] != 0
+  }
+
+  /// Completed iterations of the REP instruction at RIP.
+  public var repeatIterations: UInt64 { cpu[Slot.repeatIterations] }
+
+  public func finishRepeat() throws(EngineError) -> VCPUExit? {
+    guard isSettled, repeatIterations != 0 else { return nil }
+    var wasKicked = false
+    defer { if wasKicked { kick() } }
+    while true {
+      let end = cpu.step()
+      if end == .kicked {
+        wasKicked = true
+        continue
+      }
+      return end == .exit ? cpu.requestedExit.map { handOut($0) } : nil
+    }
+  }
+
+  /// Why the last `run` returned `.stopped` before its limit: a breakpoint or a watched range of a debugger.
+  public internal(set) var debugStop: DebugStop?
+}
