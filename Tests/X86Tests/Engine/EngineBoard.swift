@@ -61,7 +61,7 @@ final class EngineBoard {
     case .portRead(0x3fd, _): engine.reply(0x60)
     case .portRead(let port, _): engine.reply(scratch[port] ?? 0)
     case .msrWrite: engine.acknowledge()
-    case .stopped: return nil
+    case .stopped: return .exit(.stopped)
     case .mmioWrite: return nil
     case .mmioRead, .timestampRead, .randomRead, .msrRead: engine.reply(0)
     default: return .exit(exit)

@@ -4,13 +4,52 @@ import X86
 
 /// The assembled guests that need no interrupt controller.
 @Suite struct GuestTests {
-  @Test(arguments: ["hello", "compute", "sse", "smc", "faults", "strio", "triplefault", "wildjump", "wildtables", "mmio",
-    "usercompute", "notemulated"])
-  func runs(_ name: String) throws {
+  @Test func helloPrintsAndPowersOff() throws {
+    let board = try EngineBoard(guest: "hello")
+    #expect(try board.run() == .powerOff)
+    #expect(board.text == "hello from a 64-bit guest\n16 MiB of memory\n")
+  }
+
+  @Test func changedCodeTakesEffect() throws {
+    let board = try EngineBoard(guest: "smc")
+    #expect(try board.run() == .powerOff)
+    #expect(board.text.contains("all changes took effect"))
+  }
+
+  @Test func pageFaultsAreHandled() throws {
+    let board = try EngineBoard(guest: "faults")
+    #expect(try board.run() == .powerOff)
+    #expect(board.text.contains("3000 page faults"))
+  }
+
+  @Test(arguments: ["triplefault", "wildjump", "wildtables"])
+  func endsInTripleFault(_ name: String) throws {
     let board = try EngineBoard(guest: name)
-    let end = try board.run()
-    print(name, end, board.engine.retiredInstructions!, board.interactions)
-    print(board.text)
-    if end == .limit { print(board.log.suffix(5)) }
+    #expect(try board.run() == .exit(.shutdown))
+    // And stays there.
+    #expect(try board.engine.run(.free) == .shutdown)
+  }
+
+  /// The same guest in pieces of any size takes the same way.
+  @Test(arguments: [UInt64(1), 2, 7, 100])
+  func stopsChangeNothing(_ count: UInt64) throws {
+    let whole = try EngineBoard(guest: "hello")
+    #expect(try whole.run() == .powerOff)
+    let pieces = try EngineBoard(guest: "hello")
+    var stops: UInt64 = 0
+    while true {
+      let before = pieces.engine.retiredInstructions ?? 0
+      let exit = try pieces.engine.run(.instructions(count))
+      guard exit == .stopped else {
+        if pieces.handle(exit) != nil { break }
+        continue
+      }
+      stops += 1
+      #expect(pieces.engine.retiredInstructions == before + count)
+    }
+    #expect(stops > 0)
+    #expect(pieces.text == whole.text)
+    #expect(pieces.engine.retiredInstructions == whole.engine.retiredInstructions)
+    #expect(try pieces.engine.state().digest == whole.engine.state().digest)
   }
 }
