@@ -141,7 +141,7 @@ extension CPU {
     return descriptor.segment(selector)
   }
 
-  /// Checks a selector for SS at a privilege level. `vector` is #TS when it comes from a task-state segment; `long` says
+  /// Checks a selector for SS at a privilege level. `vector` is #TS when a task-state segment holds it; `long` says
   /// that 64-bit code will use it, where it may be null.
   func checkedStack(
     _ selector: UInt16, level: Int, vector: UInt8 = ExceptionVector.generalProtection, long: Bool? = nil

@@ -31,7 +31,7 @@ import X86
   }
 
   /// The same guest in pieces of any size takes the same way.
-  @Test(arguments: [UInt64(1), 2, 7, 100])
+  @Test(arguments: [UInt64(1), 2, 7, 20])
   func stopsChangeNothing(_ count: UInt64) throws {
     let whole = try EngineBoard(guest: "hello")
     #expect(try whole.run() == .powerOff)
