@@ -38,18 +38,18 @@ public final class SoftwareEngine: Engine {
     if cpu.isHalted {
       return takeKick() ? .kicked : .failed("the vCPU is halted and no interrupt was injected")
     }
-    cpu[Slot.hasStopAddress] = 0
     cpu.forgetDebugStop()
     switch limit {
     // More than any run can retire.
-    case .free: return exit(of: cpu.run(until: cpu.retired &+ 1 << 62))
-    case .instructions(let count): return exit(of: cpu.run(until: cpu.retired &+ min(count, 1 << 62)))
-    case .until(let rip):
-      cpu[Slot.stopAddress] = rip
-      cpu[Slot.hasStopAddress] = 1
-      defer { cpu[Slot.hasStopAddress] = 0 }
-      return exit(of: cpu.run(until: cpu.retired &+ 1 << 62))
+    case .free: return run(count: 1 << 62)
+    case .instructions(let count): return run(count: min(count, 1 << 62))
+    case .until(let rip): return run(count: 1 << 62, stopAddress: rip)
     }
+  }
+
+  private func run(count: UInt64, stopAddress: UInt64? = nil) -> VCPUExit {
+    cpu.setStopAddress(stopAddress)
+    return exit(of: cpu.run(until: cpu.retired &+ count))
   }
 
   private func exit(of end: RunEnd) -> VCPUExit {

@@ -52,7 +52,7 @@ extension CPU {
       }
       if s[Slot.hasStopAddress] != 0, codeLinear(rip) == s[Slot.stopAddress] {
         if hasMoved || delivers { return .stopAddress }
-        if let end = stepTowards(limit) { return end }
+        if let end = stepTowards(limit, whileNeeded: true) { return end }
       } else if let end = runBetweenEvents(limit, blocks) {
         return end
       }
@@ -87,7 +87,7 @@ extension CPU {
   private func runBetweenEvents(_ limit: UInt64, _ blocks: BlockCache) -> RunEnd? {
     let now = retired
     guard Int64(bitPattern: limit &- now) > 0 else { return .limit }
-    if needsStepping { return stepTowards(limit) }
+    if needsStepping { return stepTowards(limit, whileNeeded: true) }
     guard let op = blocks.find() else {
       noteFault()
       return nil
@@ -101,14 +101,15 @@ extension CPU {
 
   private static var slice: UInt64 { 16384 }
 
-  private func stepTowards(_ limit: UInt64) -> RunEnd? {
+  private func stepTowards(_ limit: UInt64, whileNeeded: Bool = false) -> RunEnd? {
     setLimit(limit)
     repeat {
       if let end = step() { return end }
       if s[Slot.hasStopAddress] != 0 && s[Slot.eventKind] == 0 && codeLinear(rip) == s[Slot.stopAddress] {
         return .stopAddress
       }
-    } while s[Slot.eventKind] | s[Slot.halted] == 0 && Int64(bitPattern: s[Slot.remaining]) > 0
+      if whileNeeded && !needsStepping { return nil }
+    } while s[Slot.eventKind] | s[Slot.halted] | s[Slot.kick] == 0 && Int64(bitPattern: s[Slot.remaining]) > 0
     return nil
   }
 

@@ -36,7 +36,6 @@ extension CPU {
   func commit(_ target: CodeTarget) {
     setSegment(SegmentNumber.cs, target.segment)
     rip = target.rip
-    s[Slot.leaveBlock] = 1
     modeChanged()
   }
 
@@ -45,7 +44,6 @@ extension CPU {
     guard offset <= UInt64(segmentLimit(SegmentNumber.cs)) else { return raiseProtection() }
     setRealCode(selector)
     rip = offset
-    s[Slot.leaveBlock] = 1
     modeChanged()
     return true
   }

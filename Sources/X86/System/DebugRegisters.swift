@@ -19,7 +19,6 @@ extension CPU {
     default: s[Slot.dr + number] = value
     }
     debugRegistersChanged()
-    s[Slot.leaveBlock] = 1
     return true
   }
 

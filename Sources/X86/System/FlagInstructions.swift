@@ -7,7 +7,6 @@ extension CPU {
   func executeHalt() -> Bool {
     guard privilegeLevel == 0 else { return raiseProtection() }
     s[Slot.halted] = 1
-    s[Slot.leaveBlock] = 1
     return true
   }
 
@@ -22,7 +21,6 @@ extension CPU {
     guard s[Slot.systemFlags] & RFlags.interrupt == 0 else { return true }
     s[Slot.systemFlags] |= RFlags.interrupt
     s[Slot.interruptShadow] |= 1
-    s[Slot.leaveBlock] = 1
     return true
   }
 
@@ -40,7 +38,6 @@ extension CPU {
     restoreFlags(image & ~RFlags.rf, size: op.size, level: level)
     let changed = old ^ s[Slot.systemFlags]
     if changed & RFlags.ac != 0 { modeChanged() }
-    if changed & (RFlags.tf | RFlags.interrupt) != 0 { s[Slot.leaveBlock] = 1 }
     return true
   }
 

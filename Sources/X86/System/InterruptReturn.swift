@@ -28,7 +28,6 @@ extension CPU {
     }
     if done {
       s[Slot.nmiMasked] = 0
-      s[Slot.leaveBlock] = 1
     }
     return done
   }

@@ -52,7 +52,6 @@ extension CPU {
   /// Interrupts and debug traps wait for the instruction after MOV SS or POP SS.
   func startStackShadow() {
     s[Slot.interruptShadow] = 2
-    s[Slot.leaveBlock] = 1
   }
 
   /// An offset of the operand size with a selector behind it.

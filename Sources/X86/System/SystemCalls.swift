@@ -83,7 +83,6 @@ extension CPU {
   }
 
   private func finishFlat() {
-    s[Slot.leaveBlock] = 1
     modeChanged()
   }
 }
