@@ -1,6 +1,7 @@
 public import GuestMemory
 internal import KVM
 public import VMMCore
+internal import X86
 
 /// The engines that can run a guest.
 public enum EngineKind: String, Sendable, CaseIterable {
@@ -8,7 +9,12 @@ public enum EngineKind: String, Sendable, CaseIterable {
   case software
 
   /// What CPUID says to guests of this engine unless `--cpu` names another model.
-  public var defaultCPUModel: CPUModel { .kvmDefault }
+  public var defaultCPUModel: CPUModel {
+    switch self {
+    case .kvm: .kvmDefault
+    case .software: .softwareDefault
+    }
+  }
 }
 
 /// A vCPU with its memory, set up as the initial machine says: what a recording and a replay both begin with.
@@ -34,7 +40,7 @@ public final class Machine {
   private static func makeEngine(_ kind: EngineKind, memory: GuestMemory, cpuModel: CPUModel) throws -> any Engine {
     switch kind {
     case .kvm: return try KVMEngine(memory: memory, cpuModel: cpuModel)
-    case .software: throw EngineError("the software engine is not part of this version: use --engine kvm")
+    case .software: return SoftwareEngine(memory: memory, cpuModel: cpuModel)
     }
   }
 }

@@ -267,6 +267,9 @@ extension BlockCache {
       }
     }
     let first = arena + Int(block.pointee.firstOp)
+    // The direct way must not lead to a stale operation: it would lead there again.
+    let jump = jumps + JumpCache.offset(block.pointee.rip)
+    if jump[2] == UInt64(UInt(bitPattern: first)) { jump[1] = .max }
     for number in 0..<Int(block.pointee.opCount) where (first + number).handler != .dispatch {
       (first + number).pointee.handler = .stale
     }

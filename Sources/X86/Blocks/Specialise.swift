@@ -213,8 +213,8 @@ struct Specialiser {
     case .testRMReg: handler = .testBranch8
     case .testRMImm where compare.size >= 4: handler = wide ? .testImmBranch64 : .testImmBranch32
     case .testRMImm: handler = .testImmBranch8
-    case .aluRMReg where compare.kind == ALU.cmp && compare.size >= 4: handler = wide ? .cmpBranch64 : .cmpBranch32
-    case .aluRegRM where compare.kind == ALU.cmp && compare.size >= 4:
+    case .aluRegRM where compare.kind == ALU.cmp && compare.size >= 4: handler = wide ? .cmpBranch64 : .cmpBranch32
+    case .aluRMReg where compare.kind == ALU.cmp && compare.size >= 4:
       swap(&compare.pointee.reg, &compare.pointee.rm)
       handler = wide ? .cmpBranch64 : .cmpBranch32
     case .aluRMImm where compare.kind == ALU.cmp && compare.size >= 4:

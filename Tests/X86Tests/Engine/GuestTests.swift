@@ -31,11 +31,11 @@ import X86
   }
 
   /// The same guest in pieces of any size takes the same way.
-  @Test(arguments: [UInt64(1), 2, 7, 20])
-  func stopsChangeNothing(_ count: UInt64) throws {
-    let whole = try EngineBoard(guest: "hello")
+  @Test(arguments: ["hello", "smc", "faults"], [UInt64(1), 2, 7, 20])
+  func stopsChangeNothing(_ name: String, _ count: UInt64) throws {
+    let whole = try EngineBoard(guest: name)
     #expect(try whole.run() == .powerOff)
-    let pieces = try EngineBoard(guest: "hello")
+    let pieces = try EngineBoard(guest: name)
     var stops: UInt64 = 0
     while true {
       let before = pieces.engine.retiredInstructions ?? 0
