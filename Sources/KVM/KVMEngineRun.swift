@@ -54,8 +54,7 @@ extension KVMEngine {
   /// KVM_RUN, once, to its exit or a kick.
   func enter() throws(EngineError) -> Entry {
     try adoptThread()
-    // A kick that came before the first adoption sent no signal.
-    let atOnce = unsafe ckvm_kick_requested(kickState) != 0
+    let atOnce = unsafe ckvm_kick_is_due(kickState) != 0
     if atOnce { unsafe ckvm_set_immediate_exit(vcpu.run, 1) } else { hasEvent = false }
     let result = ckvm_run(vcpu.descriptor)
     if atOnce { unsafe ckvm_set_immediate_exit(vcpu.run, 0) }

@@ -8,7 +8,10 @@ public final class KickTimer {
 
   public init(_ engine: KVMEngine) { self.engine = engine }
 
-  deinit { try? disarm() }
+  deinit {
+    // Elsewhere the vCPU may be running, and would hold up its owner.
+    if unsafe ckvm_kick_is_thread(engine.kickState) != 0 { try? disarm() }
+  }
 
   /// The time that deadlines are in: the host's CLOCK_MONOTONIC, in nanoseconds.
   public static var now: UInt64 { ckvm_monotonic() }

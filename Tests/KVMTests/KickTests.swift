@@ -177,5 +177,23 @@ extension KVMTests {
       }
       #expect(inside > 0)
     }
+
+    /// A guest that exits all the time is kicked in time too.
+    @Test func timerKicksAmongExits() throws {
+      let engine = try KVMEngine(ProbeGuest(kernel: code(M.out(0x10), M.jump(-2))))
+      let timer = KickTimer(engine)
+      for _ in 0..<100 {
+        let deadline = KickTimer.now + 100_000
+        try timer.arm(deadline: deadline)
+        var exit = try engine.run(.free)
+        var late = 0
+        while exit != .kicked {
+          if KickTimer.now > deadline { late += 1 }
+          exit = try engine.run(.free)
+        }
+        // At most the exit that was under way when the deadline came, and the one that was looked at.
+        #expect(late <= 2)
+      }
+    }
   }
 }

@@ -226,15 +226,18 @@ int ckvm_kick_consume(struct ckvm_kick *kick);
 int ckvm_kick_set_deadline(struct ckvm_kick *kick, uint64_t deadline);
 /// Deletes the timer.
 void ckvm_kick_destroy(struct ckvm_kick *kick);
-/// A kick waits to be returned.
-static inline int ckvm_kick_requested(const struct ckvm_kick *kick) {
-  return __atomic_load_n(&kick->requested, __ATOMIC_SEQ_CST) != 0;
-}
 /// The calling thread is the one that kicks go to.
 int ckvm_kick_is_thread(const struct ckvm_kick *kick);
 
 /// CLOCK_MONOTONIC in nanoseconds.
 uint64_t ckvm_monotonic(void);
+
+/// A kick waits to be returned, or the deadline has passed. KVM_RUN would not always notice by itself: one that exits at
+/// once may do so before it looks at signals.
+static inline int ckvm_kick_is_due(const struct ckvm_kick *kick) {
+  if (__atomic_load_n(&kick->requested, __ATOMIC_SEQ_CST) != 0) return 1;
+  return kick->deadline != 0 && ckvm_monotonic() >= kick->deadline;
+}
 
 /// Opens a hardware counter of user-mode instructions and closes it again (perf_event_open(2)): 0, or -errno.
 int ckvm_instruction_counter(void);
