@@ -52,8 +52,9 @@ extension FloatingPointContext {
     if x.significand == 1 << 63 {
       let power = Extended(Int64(x.exponent)).unpacked
       // Exact or not, the processor reports it as rounded.
-      raise(.precision)
-      return inexact(Arithmetic.product(power, y))
+      let result = inexact(Arithmetic.product(power, y))
+      raise(result.exponentField == 0 ? [.precision, .underflow] : .precision)
+      return result
     }
     // x = 2^e · m with m between √½ and √2.
     let isHigh = x.significand > 0xb504_f333_f9de_6484
