@@ -20,7 +20,8 @@ struct APICTimer: StatePart {
 
   func currentCount(now: UInt64) -> UInt32 {
     guard let expiry, expiry > now else { return 0 }
-    return UInt32(truncatingIfNeeded: min((expiry - now + divisor - 1) / divisor, UInt64(UInt32.max)))
+    let (whole, rest) = (expiry - now).quotientAndRemainder(dividingBy: divisor)
+    return UInt32(truncatingIfNeeded: min(whole + (rest == 0 ? 0 : 1), UInt64(UInt32.max)))
   }
 
   /// Starts the count; 0 stops it.
@@ -43,8 +44,9 @@ struct APICTimer: StatePart {
     guard let reached = expiry, reached <= now else { return false }
     let period = UInt64(initialCount) * divisor
     if isPeriodic, period > 0 {
-      expiry = reached.addingClamped(((now - reached) / period + 1) * period)
-      if expiry == .max { expiry = nil }
+      // The next multiple of the period after now; none beyond the end of time.
+      let (next, overflow) = now.addingReportingOverflow(period - (now - reached) % period)
+      expiry = overflow ? nil : next
     } else {
       expiry = nil
     }

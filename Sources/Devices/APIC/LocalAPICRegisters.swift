@@ -41,5 +41,4 @@ struct LocalVector: StatePart {
 enum APICError {
   static let sendIllegalVector: UInt32 = 1 << 5
   static let receiveIllegalVector: UInt32 = 1 << 6
-  static let illegalRegister: UInt32 = 1 << 7
 }

@@ -49,7 +49,7 @@ struct PITCounter: StatePart {
     coder.code(&readsHighNext)
     coder.code(&latchedCount)
     coder.code(&latchedStatus)
-    coder.require(control < 0x40 && control & 0x30 != 0 && element <= 0x10000)
+    coder.require(control < 0x40 && control & 0x30 != 0 && element <= modulus)
   }
 }
 
@@ -77,6 +77,8 @@ extension PITCounter {
   mutating func writeControl(_ value: UInt8) {
     if value & 0x30 == 0 { return latchCount() }
     control = value & 0x3f
+    // What was left of a binary count may be more than a decimal one can be.
+    if element > modulus { element %= modulus }
     count = 0
     isLoaded = false
     loadsNext = false
@@ -161,12 +163,13 @@ extension PITCounter {
     return digits
   }
 
-  /// What CR means: 0 is the largest count. Digits that are not decimal count with their weight.
+  /// What CR means: 0 is the largest count. Digits that are not decimal count with their weight, and what becomes too
+  /// large by that loses its ten thousands.
   private var initialCount: UInt32 {
     guard isBCD else { return count == 0 ? 0x10000 : UInt32(count) }
     var value: UInt32 = 0
     for shift in stride(from: UInt16(12), through: 0, by: -4) { value = value * 10 + UInt32(count >> shift & 15) }
-    return value == 0 ? 10_000 : value
+    return value % modulus == 0 ? modulus : value % modulus
   }
 }
 

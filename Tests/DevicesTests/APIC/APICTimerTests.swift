@@ -99,4 +99,16 @@ import Testing
     #expect(bench[0x380] == 0)
     #expect(bench.apic.nextDeadline == nil)
   }
+
+  @Test(arguments: [UInt32(0), 1])
+  func theEndOfTimeIsHarmless(mode: UInt32) {
+    let bench = bench(mode: mode, divide: 0b1010)
+    bench[0x380] = .max
+    bench.now = .max
+    bench.apic.advance(to: .max)
+    #expect(bench.apic.hasInterrupt)
+    #expect(bench[0x390] == 0)
+    bench[0x380] = .max
+    #expect(bench.apic.acknowledge() == 0x30)
+  }
 }

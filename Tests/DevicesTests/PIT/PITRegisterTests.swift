@@ -12,6 +12,18 @@ import Testing
     #expect(bench.count(0) == 0x9999)
   }
 
+  @Test func digitsThatAreNotDecimalHaveTheirWeight() {
+    let bench = PITBench()
+    bench.program(0, mode: 2, bcd: true, count: 0x00fa)
+    bench.pass()
+    #expect(bench.count(0) == 0x0160)
+    bench.program(0, mode: 0, bcd: true, count: 0xfa00)
+    bench.pass(6000)
+    #expect(!bench.out(0), "16,000 is 6,000")
+    bench.pass()
+    #expect(bench.out(0))
+  }
+
   @Test func lowByteOnly() {
     let bench = PITBench()
     bench[3] = 0x10
