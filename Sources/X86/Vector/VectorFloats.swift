@@ -58,9 +58,25 @@ extension CPU {
 
   private func executePackedSingle(_ op: Op, _ operation: FloatOperation) -> Bool {
     guard let b = loadVector(op) else { return false }
-    return finishSingles(op, xmm(op.regNumber), b) {
+    let a = xmm(op.regNumber)
+    if mayUseHostArithmetic, let low = onHostSingles(operation, a.low, b.low),
+      let high = onHostSingles(operation, a.high, b.high)
+    {
+      setXMM(op.regNumber, V128(low, high))
+      return true
+    }
+    return finishSingles(op, a, b) {
       operation.apply($0, $1, predicate: predicate(op), .single, &$2)
     }
+  }
+
+  /// Two lanes in one word.
+  @inline(__always)
+  private func onHostSingles(_ operation: FloatOperation, _ a: UInt64, _ b: UInt64) -> UInt64? {
+    guard let low = operation.onHostSingle(a & 0xffff_ffff, b & 0xffff_ffff),
+      let high = operation.onHostSingle(a >> 32, b >> 32)
+    else { return nil }
+    return low | high << 32
   }
 
   /// A lane's operation: what it yields, and what it raises.
