@@ -3,8 +3,8 @@ internal import Replay
 internal import Synchronization
 internal import VMMCore
 
-/// Ctrl-C and SIGTERM end a run in order: a thread waits for them, sets a flag and kicks the vCPU. The second one ends
-/// the process at once.
+/// Ctrl-C and SIGTERM end a run in order: a thread waits for them, sets a flag and kicks the vCPU. When that does not end
+/// the run within seconds, or a second signal comes, the process ends at once: a trace is good up to its last chunk.
 final class StopSignal: Sendable {
   private let requested = Atomic<Bool>(false)
   private let ended = Atomic<Bool>(false)
@@ -50,8 +50,14 @@ final class StopSignal: Sendable {
       if requested.load(ordering: .relaxed) || ended.load(ordering: .relaxed) { _exit(128 + number) }
       requested.store(true, ordering: .relaxed)
       kick()
+      var patience = timespec(tv_sec: StopSignal.patience, tv_nsec: 0)
+      let second = unsafe sigtimedwait(&signals, nil, &patience)
+      if !ended.load(ordering: .relaxed) { _exit(128 + (second > 0 ? second : number)) }
     }
   }
+
+  /// Seconds that a run may take to end.
+  private static let patience = 5
 
   /// The run is over: from here on a signal ends the process.
   func end() { ended.store(true, ordering: .relaxed) }
