@@ -12,6 +12,7 @@ extension KVMEngine {
   /// Retires one instruction. An exit when something else came first, or this host cannot.
   func stepWithRepairs() throws(EngineError) -> VCPUExit? {
     guard try canStepHere() else { return .failed(HostTraits.cannotStepUserMode) }
+    if let exit = try timestampExit() { return exit }
     if HostTraits.current.stepsSpecialInstructions { return try stepOnce() }
     let sregs = try specialRegisters()
     guard sregs.efer >> 10 & 1 != 0, sregs.cs.l != 0 else { return try stepOnce() }

@@ -43,6 +43,8 @@ public final class KVMEngine: Engine {
   var hasEvent = false
   /// What KVM_SET_GUEST_DEBUG was last told.
   var armed = Debugging.off
+  /// Where RDTSC instructions are that must not run unlogged.
+  var timestampSites: [UInt64] = []
 
   /// How many instructions the last `run(.instructions)` retired before it came back, also when it was kicked, or
   /// stopped by an interaction (whose own instruction does not count).
@@ -97,7 +99,7 @@ public final class KVMEngine: Engine {
     try vcpu.writeState(CPUState())
     forgetPending()
     halted = false
-    armed = .off
+    try rearm()
     // The signal mask belongs to the vCPU: the next run sets it again.
     unsafe kickState.pointee.thread = 0
     prepareRunPage()
@@ -132,7 +134,7 @@ extension KVMEngine {
     case answered
   }
 
-  enum Asked { case port, mmio, msrRead, msrWrite }
+  enum Asked { case port, mmio, msrRead, msrWrite, timestamp }
 
   /// The units of one KVM_EXIT_IO, handed out one by one.
   @safe
@@ -149,5 +151,10 @@ extension KVMEngine {
     case step
     /// Stop before the instruction at this linear address, or at the other one.
     case breakpoint(UInt64, or: UInt64? = nil)
+
+    var addresses: [UInt64] {
+      guard case .breakpoint(let first, let second) = self else { return [] }
+      return [first] + (second.map { [$0] } ?? [])
+    }
   }
 }

@@ -58,7 +58,9 @@ extension KVMEngine {
     if atOnce { unsafe ckvm_set_immediate_exit(vcpu.run, 1) } else { hasEvent = false }
     let result = ckvm_run(vcpu.descriptor)
     if atOnce { unsafe ckvm_set_immediate_exit(vcpu.run, 0) }
-    return try decode(result)
+    let entry = try decode(result)
+    guard case .debug = entry, armed != .step, let exit = try timestampExit() else { return entry }
+    return .exit(exit)
   }
 
   /// Completes what is pending in KVM without running the guest further. `nil` when that is all that happened.
@@ -147,6 +149,7 @@ extension KVMEngine {
       }
     case .mmio: unsafe ckvm_set_mmio(vcpu.run, value)
     case .msrRead: unsafe ckvm_set_msr(vcpu.run, value, 0)
+    case .timestamp: unsafe ckvm_complete_rdtsc(vcpu.run, value)
     case .msrWrite: preconditionFailure("reply to a WRMSR")
     }
     stage = .answered

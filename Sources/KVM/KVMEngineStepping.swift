@@ -8,14 +8,16 @@ extension KVMEngine {
     if debugging == armed { return }
     prepareRunPage(stepping: debugging == .step)
     let enable = UInt32(KVM_GUESTDBG_ENABLE)
-    switch debugging {
-    case .off: try vcpu.setGuestDebug(control: 0)
-    case .step: try vcpu.setGuestDebug(control: enable | UInt32(KVM_GUESTDBG_SINGLESTEP))
-    case .breakpoint(let address, let other):
-      // DR7: G0, G1 and GE, bit 10 is one; R/W and LEN zero: execution.
-      let dr7: UInt64 = 1 << 1 | (other == nil ? 0 : 1 << 3) | 1 << 9 | 1 << 10
+    if debugging == .step {
+      try vcpu.setGuestDebug(control: enable | UInt32(KVM_GUESTDBG_SINGLESTEP))
+    } else if debugging.addresses.isEmpty, timestampSites.isEmpty {
+      try vcpu.setGuestDebug(control: 0)
+    } else {
+      let addresses = debugging.addresses + timestampSites
+      // DR7: G0 to G3 for as many as there are, GE, bit 10 is one; R/W and LEN zero: execution.
+      let enabled = addresses.indices.prefix(4).reduce(0) { $0 | UInt64(2) << UInt64(2 * $1) }
       try vcpu.setGuestDebug(
-        control: enable | UInt32(KVM_GUESTDBG_USE_HW_BP), first: address, second: other ?? 0, dr7: dr7)
+        control: enable | UInt32(KVM_GUESTDBG_USE_HW_BP), addresses: addresses, dr7: enabled | 1 << 9 | 1 << 10)
     }
     armed = debugging
   }

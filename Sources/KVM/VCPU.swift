@@ -118,10 +118,11 @@ final class VCPU {
   }
 
   /// KVM_SET_GUEST_DEBUG (API 4.87).
-  func setGuestDebug(
-    control: UInt32, first: UInt64 = 0, second: UInt64 = 0, dr7: UInt64 = 0
-  ) throws(EngineError) {
-    try check(ckvm_set_guest_debug(descriptor, control, first, second, dr7), "KVM_SET_GUEST_DEBUG")
+  /// `addresses`: DR0 to DR3; missing ones are 0.
+  func setGuestDebug(control: UInt32, addresses: [UInt64] = [], dr7: UInt64 = 0) throws(EngineError) {
+    let four = (addresses + [0, 0, 0, 0]).prefix(4)
+    try check(
+      unsafe ckvm_set_guest_debug(descriptor, control, Array(four), dr7), "KVM_SET_GUEST_DEBUG")
   }
 
   /// KVM_INTERRUPT (API 4.16).

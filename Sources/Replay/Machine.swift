@@ -1,5 +1,6 @@
 public import GuestMemory
 internal import KVM
+internal import Loaders
 public import VMMCore
 internal import X86
 
@@ -35,6 +36,9 @@ public final class Machine {
     }
     engine = try Machine.makeEngine(kind, memory: memory, cpuModel: cpuModel)
     try engine.setState(initial.state)
+    if let engine = engine as? KVMEngine, let kernel = initial.images.first(where: { $0.role == .kernel }) {
+      try engine.trapTimestamps(at: GuestLoader.timestampSites(in: kernel.bytes))
+    }
   }
 
   private static func makeEngine(_ kind: EngineKind, memory: GuestMemory, cpuModel: CPUModel) throws -> any Engine {

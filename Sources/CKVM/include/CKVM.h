@@ -112,6 +112,14 @@ static inline void ckvm_set_synced(struct kvm_run *run, uint64_t sets) { run->kv
 static inline const struct kvm_regs *ckvm_synced_regs(const struct kvm_run *run) { return &run->s.regs.regs; }
 static inline const struct kvm_sregs *ckvm_synced_sregs(const struct kvm_run *run) { return &run->s.regs.sregs; }
 
+/// What RDTSC does with `value`, to registers that KVM takes over at the next KVM_RUN.
+static inline void ckvm_complete_rdtsc(struct kvm_run *run, uint64_t value) {
+  run->s.regs.regs.rax = (uint32_t)value;
+  run->s.regs.regs.rdx = value >> 32;
+  run->s.regs.regs.rip += 2;
+  run->kvm_dirty_regs |= KVM_SYNC_X86_REGS;
+}
+
 /// KVM_EXIT_IO. `data` holds `count` units of `size` bytes.
 struct ckvm_io {
   uint8_t *data;
@@ -187,12 +195,11 @@ static inline uint32_t ckvm_system_event(const struct kvm_run *run) { return run
 
 /// KVM_SET_GUEST_DEBUG (API 4.87). The addresses are used when `control` has KVM_GUESTDBG_USE_HW_BP: DR0 and DR1,
 /// armed by `dr7`.
-static inline int ckvm_set_guest_debug(int vcpu, uint32_t control, uint64_t first, uint64_t second, uint64_t dr7) {
+static inline int ckvm_set_guest_debug(int vcpu, uint32_t control, const uint64_t addresses[4], uint64_t dr7) {
   struct kvm_guest_debug debug;
   memset(&debug, 0, sizeof debug);
   debug.control = control;
-  debug.arch.debugreg[0] = first;
-  debug.arch.debugreg[1] = second;
+  memcpy(debug.arch.debugreg, addresses, 4 * sizeof addresses[0]);
   debug.arch.debugreg[7] = dr7;
   return ckvm_ioctl_pointer(vcpu, KVM_SET_GUEST_DEBUG, &debug);
 }

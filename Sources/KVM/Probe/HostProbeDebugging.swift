@@ -44,7 +44,7 @@ extension HostProbe {
   private static func watches(_ machine: ProbeMachine) throws -> Bool {
     let control = UInt32(KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_HW_BP)
     let dr7: UInt64 = 1 << 1 | 1 << 10 | 1 << 16 | 2 << 18
-    try machine.engine.vcpu.setGuestDebug(control: control, first: ProbeGuest.data, dr7: dr7)
+    try machine.engine.vcpu.setGuestDebug(control: control, addresses: [ProbeGuest.data], dr7: dr7)
     while true {
       switch try machine.engine.enter() {
       case .debug: return true
