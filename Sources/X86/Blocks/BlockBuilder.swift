@@ -19,15 +19,14 @@ struct BlockBuilder {
 
   /// Decodes at RIP; false when the first instruction raised a fault.
   mutating func build(linear: UInt64, physical: UInt64) -> Bool {
-    let stop = cpu[Slot.hasStopAddress] != 0 ? cpu[Slot.stopAddress] : nil
-    if stop == linear { reserveStop() }
+    if cpu.isStop(linear) { reserveStop() }
     let body = opCount
     guard let (host, _) = cpu.ram(physical) else { return cpu.raiseProtection() }
     let page = UnsafePointer(cpu.pointer(host).assumingMemoryBound(to: UInt8.self))
     let start = Int(physical & 0xfff)
     var ends = false
     while !ends && instructions < BlockBuilder.maxInstructions {
-      if length > 0 && stop == cpu.nextLinear(linear, UInt64(length)) { break }
+      if length > 0 && cpu.isStop(cpu.nextLinear(linear, UInt64(length))) { break }
       let op = first + opCount
       guard decode(page, start + length, op) else {
         if instructions > 0 { break }

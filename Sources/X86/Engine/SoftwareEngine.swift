@@ -29,11 +29,12 @@ public final class SoftwareEngine: Engine {
   /// Never throws. `.failed` when the last interaction has not been answered, or the vCPU is halted and nothing has
   /// woken it.
   public func run(_ limit: RunLimit) throws(EngineError) -> VCPUExit {
-    debugStop = nil
     if let exit = queued {
       queued = nil
+      if exit != .stopped { debugStop = nil }
       return handOut(exit)
     }
+    debugStop = nil
     if awaitsAnswer { return .failed("run before the last interaction was answered") }
     if cpu.isHalted {
       return takeKick() ? .kicked : .failed("the vCPU is halted and no interrupt was injected")
@@ -97,6 +98,7 @@ public final class SoftwareEngine: Engine {
     switch end {
     case .exit: queued = cpu.requestedExit
     case .shutdown: queued = .shutdown
+    case .stopAddress: queued = self.exit(of: .stopAddress)
     default: break
     }
   }

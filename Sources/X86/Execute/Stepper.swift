@@ -33,7 +33,7 @@ extension CPU {
   /// Something must be done before, or looked at after, each single instruction.
   @inline(__always) var needsStepping: Bool {
     s[Slot.interruptShadow] | s[Slot.replyCount] | s[Slot.systemFlags] & (RFlags.tf | RFlags.rf)
-      | s[Slot.dr + 7] & 0xff | s[Slot.nmiPending] | s[SystemSlot.hasBreakpoints] | s[SystemSlot.hasWatches] != 0
+      | s[Slot.dr + 7] & 0xff | s[Slot.nmiPending] | s[SystemSlot.hasWatches] != 0
   }
 
   /// Runs until `retired` is `limit`, or something else comes first.
@@ -50,7 +50,8 @@ extension CPU {
         s[Slot.kick] = 0
         return .kicked
       }
-      if s[Slot.hasStopAddress] != 0, codeLinear(rip) == s[Slot.stopAddress] {
+      if s[SystemSlot.stopReason] != 0 { return .stopAddress }
+      if isAtStop {
         if hasMoved || delivers { return .stopAddress }
         if let end = stepTowards(limit, whileNeeded: true) { return end }
       } else if let end = runBetweenEvents(limit, blocks) {
@@ -105,9 +106,7 @@ extension CPU {
     setLimit(limit)
     repeat {
       if let end = step() { return end }
-      if s[Slot.hasStopAddress] != 0 && s[Slot.eventKind] == 0 && codeLinear(rip) == s[Slot.stopAddress] {
-        return .stopAddress
-      }
+      if s[Slot.eventKind] == 0 && isAtStop { return .stopAddress }
       if whileNeeded && !needsStepping { return nil }
     } while s[Slot.eventKind] | s[Slot.halted] | s[Slot.kick] == 0 && Int64(bitPattern: s[Slot.remaining]) > 0
     return nil
@@ -172,8 +171,9 @@ extension CPU {
       clearReplies()
       s[Slot.repeatIterations] = 0
       afterInstruction(trap: traps)
-      return nil
+      return s[SystemSlot.stopReason] != 0 ? .stopAddress : nil
     }
+    s[SystemSlot.stopReason] = 0
     let end = abandon(op, shadow: shadow)
     if trapsInside && end == .iterations {
       afterInstruction(trap: true)

@@ -7,6 +7,9 @@ final class CPUCore {
   let memory: GuestMemory
   let model: CPUModel
   let blocks: BlockCache
+  /// A debugger's breakpoints (linear addresses) and watched ranges.
+  var breakpoints: Set<UInt64> = []
+  var watches: [DebugWatch] = []
   private let pageUse: UnsafeMutablePointer<UInt8>
   private let scratch: Op
 

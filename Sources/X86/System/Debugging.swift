@@ -45,6 +45,7 @@ extension CPU {
 
   /// Data breakpoints are armed (`Slot.dataBreakpoints`) and an access of the current instruction touches these bytes.
   func noteDataAccess(_ linear: UInt64, _ count: Int, write: Bool) {
+    if s[SystemSlot.hasWatches] != 0 { noteWatchedAccess(linear, UInt64(count), write: write) }
     for number in 0..<4 where isArmed(number) {
       let kind = s[Slot.dr + 7] >> UInt64(16 + 4 * number) & 3
       guard kind == 3 || kind == 1 && write else { continue }

@@ -8,12 +8,12 @@ enum SystemSlot {
   static var noTrap: Int { Slot.systemScratch + 2 }
   /// Deliveries since an instruction retired last.
   static var deliveries: Int { Slot.systemScratch + 3 }
-  /// A `DebugStop`: reason (0 none), linear address, number of bytes, whether it was a write.
+  /// A watched access: whether there was one, its linear address, number of bytes, whether it was a store.
   static var stopReason: Int { Slot.systemScratch + 4 }
   static var stopLinear: Int { Slot.systemScratch + 5 }
   static var stopCount: Int { Slot.systemScratch + 6 }
   static var stopWrites: Int { Slot.systemScratch + 7 }
-  /// Breakpoints or watch ranges of a debugger are set (`DebugPoints`).
+  /// A debugger has set breakpoints, watches ranges (`CPUCore`).
   static var hasBreakpoints: Int { Slot.systemScratch + 8 }
   static var hasWatches: Int { Slot.systemScratch + 9 }
   /// RFLAGS.RF as it was before the current instruction cleared it.
