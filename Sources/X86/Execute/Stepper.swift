@@ -107,7 +107,7 @@ extension CPU {
     repeat {
       if let end = step() { return end }
       if s[Slot.eventKind] == 0 && isAtStop { return .stopAddress }
-      if whileNeeded && !needsStepping { return nil }
+      if whileNeeded && !needsStepping || s[Slot.nmiPending] & ~s[Slot.nmiMasked] != 0 { return nil }
     } while s[Slot.eventKind] | s[Slot.halted] | s[Slot.kick] == 0 && Int64(bitPattern: s[Slot.remaining]) > 0
     return nil
   }

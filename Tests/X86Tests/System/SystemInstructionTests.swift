@@ -106,6 +106,8 @@ import VMMCore
   @Test func portsNeedThePermissionMap() throws {
     // in al, 0x60
     let machine = try SystemMachine([0xe4, 0x60], user: true)
+    // The map begins behind the segment's end.
+    machine.memory.store(UInt16(0x68), at: GuestPhysicalAddress(SystemMachine.tss + 0x66))
     try machine.run(1)
     #expect(machine.cpu.rip == SystemMachine.handler(13) + 1)
   }

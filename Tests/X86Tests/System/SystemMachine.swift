@@ -40,7 +40,8 @@ final class SystemMachine {
     state.rflags = 2
     if user {
       state.cs = Segment(selector: SystemMachine.userCode | 3, base: 0, limit: .max, attributes: 0xa0fb)
-      state.ss = Segment(selector: SystemMachine.userData | 3, base: 0, limit: .max, attributes: 0xc0f3)
+      let data = Segment(selector: SystemMachine.userData | 3, base: 0, limit: .max, attributes: 0xc0f3)
+      (state.ss, state.ds, state.es, state.fs, state.gs) = (data, data, data, data, data)
     }
     prepare(&state)
     try engine.setState(state)
@@ -48,7 +49,7 @@ final class SystemMachine {
 
   static func handler(_ vector: UInt8) -> UInt64 { handlers + 16 * UInt64(vector) }
 
-  private static func fill(_ memory: GuestMemory) {
+  static func fill(_ memory: GuestMemory) {
     let descriptors: [UInt64] = [
       0, 0x00af_9b00_0000_ffff, 0x00cf_9300_0000_ffff, 0x00cf_fb00_0000_ffff, 0x00cf_f300_0000_ffff,
       0x00af_fb00_0000_ffff, 0x0000_8b00_3000_0067, 0, 0x00cf_1300_0000_ffff, 0,
