@@ -28,8 +28,8 @@ public final class GuestMemory {
   public let pageCount: Int
   /// One bit for each page index, 64 in a word: written since it was last cleared. `pageCount` rounded up to 64 bits.
   public let dirty: UnsafeMutableBufferPointer<UInt64>
-  /// Called with the page index after each write from outside the CPU: an engine that keeps decoded code or translations
-  /// forgets what it made of the page.
+  /// Called with the page index after each write from outside the CPU: an engine that keeps decoded code or
+  /// translations forgets what it made of the page.
   public var writeObserver: ((_ page: Int) -> Void)?
 
   /// Where RAM stops below the hole for devices, and goes on at 4 GiB: 3 GiB.

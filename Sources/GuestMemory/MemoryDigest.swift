@@ -1,7 +1,7 @@
 internal import VMMCore
 
-/// The digest of the whole guest memory, kept up to date by the pages that changed: the sum of the digests of all its pages.
-/// A page of zeros counts nothing, so memory that was never touched is neither read nor paid for.
+/// The digest of the whole guest memory, kept up to date by the pages that changed: the sum of the digests of all its
+/// pages. A page of zeros counts nothing, so memory that was never touched is neither read nor paid for.
 @safe
 public final class MemoryDigest {
   private let memory: GuestMemory

@@ -1,14 +1,14 @@
 internal import CKVM
 public import VMMCore
 
-// RDTSC in kernel mode. No KVM lets it be trapped, and Linux executes it whatever CPUID says, to gather randomness. Where its
-// instructions are known, execution breakpoints stop before them, and the value comes from the log.
+// RDTSC in kernel mode. No KVM lets it be trapped, and Linux executes it whatever CPUID says, to gather randomness.
+// Where its instructions are known, execution breakpoints stop before them, and the value comes from the log.
 extension KVMEngine {
   /// How many instructions can be watched: two of the four debug registers are for finding places.
   public static let maximumTimestampSites = 2
 
-  /// Makes RDTSC at these linear addresses an interaction, `.timestampRead`. Those beyond the maximum are left out; none
-  /// are taken where KVM does not hand out registers with each exit.
+  /// Makes RDTSC at these linear addresses an interaction, `.timestampRead`. Those beyond the maximum are left out;
+  /// none are taken where KVM does not hand out registers with each exit.
   public func trapTimestamps(at sites: [UInt64]) throws(EngineError) {
     guard syncsRegisters else { return }
     timestampSites = Array(sites.prefix(KVMEngine.maximumTimestampSites))

@@ -1,5 +1,5 @@
-/// The function symbols of an ELF64 file (System V gABI, "Symbol Table"): for finding known functions, so whatever is wrong
-/// with a table makes it an empty one.
+/// The function symbols of an ELF64 file (System V gABI, "Symbol Table"): for finding known functions, so whatever is
+/// wrong with a table makes it an empty one.
 struct ELFSymbols {
   /// A function and where its code is in the file.
   struct Function: Equatable {

@@ -72,12 +72,12 @@ extension RecordSession {
     userModeSince = since
     guard now - since > 5_000_000_000 else { return nil }
     return .failed(
-      "an interrupt has waited 5 s for user-mode code at rip \(hex(try engine.state().linearRIP)) that neither exits nor "
-        + "enters the kernel, and this host's KVM cannot stop there: use --engine software")
+      "an interrupt has waited 5 s for user-mode code at rip \(hex(try engine.state().linearRIP)) that neither "
+        + "exits nor enters the kernel, and this host's KVM cannot stop there: use --engine software")
   }
 
-  /// Steps to a place with interrupts on, if one is near and stepping has not taken too much of the run's time: a guest that
-  /// keeps interrupts off for long goes on at full speed most of the time.
+  /// Steps to a place with interrupts on, if one is near and stepping has not taken too much of the run's time: a guest
+  /// that keeps interrupts off for long goes on at full speed most of the time.
   private func searchByStepping(now: UInt64) throws -> VCPUExit? {
     if try engine.isInterruptible() { return nil }
     guard now >= nextSearch else { return nil }

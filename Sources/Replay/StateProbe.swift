@@ -2,8 +2,8 @@ internal import GuestMemory
 internal import Trace
 internal import VMMCore
 
-/// Takes the digests of registers and memory where an engine stands. Recorder and replayer use the same one, so a digest
-/// means the same on both sides.
+/// Takes the digests of registers and memory where an engine stands. Recorder and replayer use the same one, so a
+/// digest means the same on both sides.
 final class StateProbe {
   private let engine: any Engine
   private let memory: GuestMemory

@@ -3,8 +3,9 @@ internal import Replay
 internal import Synchronization
 internal import VMMCore
 
-/// Ctrl-C and SIGTERM end a run in order: a thread waits for them, sets a flag and kicks the vCPU. When that does not end
-/// the run within seconds, or a second signal comes, the process ends at once: a trace is good up to its last chunk.
+/// Ctrl-C and SIGTERM end a run in order: a thread waits for them, sets a flag and kicks the vCPU. When that does not
+/// end the run within seconds, or a second signal comes, the process ends at once: a trace is good up to its last
+/// chunk.
 final class StopSignal: Sendable {
   private let requested = Atomic<Bool>(false)
   private let ended = Atomic<Bool>(false)

@@ -11,8 +11,8 @@ extension KVMTests {
     private static let border: UInt64 = 0x20_0000
     private static let entry = ProbeGuest.pageTables + 0x2000 + 8
 
-    /// REP STOSB into a page that the page-fault handler maps when it is met, a #UD whose handler skips it, stack use all the
-    /// while.
+    /// REP STOSB into a page that the page-fault handler maps when it is met, a #UD whose handler skips it, stack use
+    /// all the while.
     private func machine() throws -> (ProbeGuest, KVMEngine) {
       let program = code(
         M.mov(.rax, 0x55), M.mov(.rdi, SteppingTraceTests.border - 100), M.mov(.rcx, 300), M.push(.rax), M.repStosB,

@@ -1,5 +1,5 @@
-/// `printf` as far as gdb lets the agent use it: integers, characters, pointers and strings in guest memory. The format is
-/// what the user typed between the quotes, with its backslashes.
+/// `printf` as far as gdb lets the agent use it: integers, characters, pointers and strings in guest memory. The format
+/// is what the user typed between the quotes, with its backslashes.
 enum AgentFormat {
   /// Bytes of one expanded text, and of a string argument.
   static let maximumOutput = 4096

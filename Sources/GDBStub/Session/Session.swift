@@ -110,8 +110,8 @@ public final class Session {
     if ending != .closed, !transport.send(bytes) { ending = .closed }
   }
 
-  /// Shows text on the client's console. Clients accept it only while they wait for the machine to stop, or for the answer
-  /// to `qRcmd`.
+  /// Shows text on the client's console. Clients accept it only while they wait for the machine to stop, or for the
+  /// answer to `qRcmd`.
   func showOnConsole(_ text: [UInt8]) {
     transmit(([UInt8(ascii: "O")] + text.hexText).framed)
   }

@@ -17,9 +17,9 @@ public protocol MachineView: AnyObject {
 /// directions, and it is read-only: a change would leave the recorded path. A target may offer a *diversion*, a
 /// throw-away copy of the machine in which changes are allowed and which ends where it began.
 ///
-/// All calls come from one thread. Everything that takes a client's value refuses bad ones with a `TargetError`; nothing
-/// that a client sends may trap. The stub keeps breakpoints and watchpoints and hands them over with each `resume`: they
-/// are never visible in memory.
+/// All calls come from one thread. Everything that takes a client's value refuses bad ones with a `TargetError`;
+/// nothing that a client sends may trap. The stub keeps breakpoints and watchpoints and hands them over with each
+/// `resume`: they are never visible in memory.
 public protocol DebugTarget: MachineView {
   /// Where the machine stands.
   var position: Position { get }
@@ -35,10 +35,10 @@ public protocol DebugTarget: MachineView {
   ///
   /// * A breakpoint is hit where the next instruction's linear address is in the list, but not where the run starts. At
   ///   a hit the target asks `control.shouldReport(breakpointAt:in:)`; on false it runs on.
-  /// * A watchpoint is hit by an instruction that accesses an overlapping byte in the way it names. Forwards the machine
-  ///   stops after that instruction, backwards before it (memory holds the old value).
-  /// * `step` is one instruction as its user sees it: a delivered interrupt or exception makes the step that ends at the
-  ///   first instruction of the handler.
+  /// * A watchpoint is hit by an instruction that accesses an overlapping byte in the way it names. Forwards the
+  ///   machine stops after that instruction, backwards before it (memory holds the old value).
+  /// * `step` is one instruction as its user sees it: a delivered interrupt or exception makes the step that ends at
+  ///   the first instruction of the handler.
   /// * `range` steps until the linear address of the next instruction is outside.
   /// * Breakpoints and watchpoints count in every mode; the destination of a `step` need not be reported as a hit.
   func resume(_ request: ResumeRequest, control: any ResumeControl) throws(TargetError) -> StopReport

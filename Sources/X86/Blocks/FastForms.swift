@@ -176,8 +176,8 @@ extension CPU {
     return enter(next)
   }
 
-  /// A direct branch that is not linked yet. It is, if its target lies in the same page: then it is there as long as the
-  /// branch is.
+  /// A direct branch that is not linked yet. It is, if its target lies in the same page: then it is there as long as
+  /// the branch is.
   @inline(never)
   private func resolve(_ branch: Op) -> Op? {
     let target = branch.immediate

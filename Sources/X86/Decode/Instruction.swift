@@ -1,5 +1,5 @@
-/// One decoded instruction: 40 bytes of plain data. Registers are named by their byte offset in the state block, so that
-/// AH is the byte after AL and a missing base or index register is the word that is always zero.
+/// One decoded instruction: 40 bytes of plain data. Registers are named by their byte offset in the state block, so
+/// that AH is the byte after AL and a missing base or index register is the word that is always zero.
 struct Instruction {
   var handler: Handler = .undefined
   /// Operand size in bytes.

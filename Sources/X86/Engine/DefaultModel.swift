@@ -1,9 +1,9 @@
 public import VMMCore
 
 extension CPUModel {
-  /// What CPUID tells guests of the software engine by default: x86-64-v2 with BMI1, BMI2, ADX, MOVBE, LZCNT, SMEP, SMAP,
-  /// UMIP, FSGSBASE, RDPID and 1 GiB pages; no time-stamp counter, no RDRAND, no APIC, no XSAVE. Family 15, model 107,
-  /// stepping 1 of "AuthenticAMD", as QEMU's qemu64.
+  /// What CPUID tells guests of the software engine by default: x86-64-v2 with BMI1, BMI2, ADX, MOVBE, LZCNT, SMEP,
+  /// SMAP, UMIP, FSGSBASE, RDPID and 1 GiB pages; no time-stamp counter, no RDRAND, no APIC, no XSAVE. Family 15, model
+  /// 107, stepping 1 of "AuthenticAMD", as QEMU's qemu64.
   public static let softwareDefault = CPUModel(
     name: "software-default",
     leaves: [

@@ -119,8 +119,8 @@ extension CPU {
     s[Slot.remaining] = limit &- now
   }
 
-  /// The run stops before the instruction at this linear address (whatever it is; `nil`: nowhere). Looked at before each
-  /// instruction but the first: callers that start at the address step over it first.
+  /// The run stops before the instruction at this linear address (whatever it is; `nil`: nowhere). Looked at before
+  /// each instruction but the first: callers that start at the address step over it first.
   func setStopAddress(_ linear: UInt64?) {
     guard linear != (s[Slot.hasStopAddress] != 0 ? s[Slot.stopAddress] : nil) else { return }
     s[Slot.hasStopAddress] = linear == nil ? 0 : 1

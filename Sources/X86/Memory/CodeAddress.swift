@@ -1,6 +1,7 @@
 // Translation of code addresses.
 extension CPU {
-  /// The physical address of a code byte; raises #PF (or #GP, not canonical) and returns `nil` when it cannot be fetched.
+  /// The physical address of a code byte; raises #PF (or #GP, not canonical) and returns `nil` when it cannot be
+  /// fetched.
   func fetchAddress(_ linear: UInt64) -> UInt64? {
     let page = linear & ~0xfff
     let user = s[Slot.privilegeLevel] == 3

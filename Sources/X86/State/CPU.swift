@@ -57,8 +57,8 @@ extension CPU {
     nonmutating set { s[7] = newValue }
   }
   /// The offset of the next instruction in CS. While an instruction of the slower families is executed it already
-  /// points behind that instruction (whose own address is `op.rip`); a branch sets it; the interpreter sets it back when
-  /// the instruction returns `false`.
+  /// points behind that instruction (whose own address is `op.rip`); a branch sets it; the interpreter sets it back
+  /// when the instruction returns `false`.
   @inline(__always) var rip: UInt64 {
     get { s[Slot.rip] }
     nonmutating set { s[Slot.rip] = newValue }

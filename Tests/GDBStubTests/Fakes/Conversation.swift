@@ -1,7 +1,7 @@
 @testable import GDBStub
 
-/// A client in memory: says its lines, a chunk at each read, and then hangs up. It waits for the machine to stop, unless
-/// `pollsBeforeChunk` says how many polls later it speaks (or hangs up) while the machine runs.
+/// A client in memory: says its lines, a chunk at each read, and then hangs up. It waits for the machine to stop,
+/// unless `pollsBeforeChunk` says how many polls later it speaks (or hangs up) while the machine runs.
 final class MemoryTransport: Transport {
   private var chunks: [[UInt8]]
   private(set) var sent: [UInt8] = []

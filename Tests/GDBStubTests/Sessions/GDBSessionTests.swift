@@ -116,7 +116,8 @@ struct GDBSessionTests {
         "when",
       ],
       shows: [
-        "Could not write register \"rax\"; remote failure reply 'E.this is a replay: registers and memory cannot be changed",
+        "Could not write register \"rax\"; remote failure reply 'E.this is a replay: "
+          + "registers and memory cannot be changed",
         "Cannot access memory at address 0x2000", "this is a replay:", "A diversion begins", "$1 = 77", "0x2008:\t6",
         "$2 = 78", "The diversion is over", "$3 = 0", "0x2008:\t0", "position 0+1 of",
       ])
