@@ -15,9 +15,11 @@ public final class TraceReplayer {
   /// Throws `TraceError` for a file that cannot be replayed, `EngineError` for an engine that cannot replay it.
   public init(path: String, engine: EngineKind?) throws {
     reader = try TraceReader(path: path)
-    guard let kind = engine ?? EngineKind(rawValue: reader.header.engine) else {
+    guard let recorded = EngineKind(rawValue: reader.header.engine) else {
       throw EngineError("\(path) was recorded by an unknown engine, \(reader.header.engine): give --engine")
     }
+    // The software engine runs everywhere, and finds every place of a KVM recording.
+    let kind = engine ?? (recorded == .kvm && !HostFitness.hasKVM ? .software : recorded)
     self.kind = kind
     initial = try reader.initialMachine()
   }

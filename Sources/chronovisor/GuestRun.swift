@@ -17,10 +17,10 @@ final class GuestRun {
   /// Everything that can be refused is refused here, before there is a trace.
   init(_ options: MachineOptions) throws {
     self.options = options
-    engine = try options.engine.resolved()
+    guest = try options.loadGuest()
+    engine = options.engine.resolved(for: guest.kind)
     cpuModel = engine.defaultCPUModel
     clock = try options.clock.resolved(for: engine)
-    guest = try options.loadGuest()
     machine = try Machine(guest.machine, kind: engine, cpuModel: cpuModel)
   }
 
@@ -71,11 +71,15 @@ final class GuestRun {
 }
 
 extension EngineChoice {
-  /// The engine that this host can offer.
-  func resolved() throws -> EngineKind {
+  /// The engine asked for; for `auto` KVM, unless this host has none that is fit for the guest.
+  func resolved(for guest: GuestKind) -> EngineKind {
     switch self {
-    case .kvm, .auto: return .kvm
+    case .kvm: return .kvm
     case .software: return .software
+    case .auto:
+      guard HostFitness.hasKVM else { return .software }
+      let hasUserSpace = guest == .bzImage || guest == .vmlinux
+      return hasUserSpace && !HostFitness.runsUserSpace ? .software : .kvm
     }
   }
 }
