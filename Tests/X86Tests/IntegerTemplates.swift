@@ -1,6 +1,6 @@
 /// The integer instructions of user mode that the fuzzer compares with the host's CPU.
 enum IntegerTemplates {
-  static let all: [Template] = arithmetic + shifts + moves + bits + vex + implied
+  static let all: [Template] = arithmetic + shifts + moves + bits + vex + implied + branches
 
   private static let status: (cf: UInt64, pf: UInt64, af: UInt64, zf: UInt64, sf: UInt64, of: UInt64) = (
     1, 4, 0x10, 0x40, 0x80, 0x800
@@ -135,6 +135,29 @@ enum IntegerTemplates {
         name: name, opcode: [opcode], operand: digit.map { .digit($0) } ?? .any, immediate: immediate,
         vex: (map, pp))
     }
+  }()
+
+  /// Conditional branches over `mov r12b, imm8`, alone and behind comparisons; JRCXZ and LOOP likewise.
+  private static let branches: [Template] = {
+    var list: [Template] = []
+    for code in UInt8(0)..<16 {
+      let skip: [UInt8] = [0x70 + code, 3, 0x41, 0xb4]
+      list.append(Template(name: "j\(code)", opcode: skip, operand: .none, immediate: 1, noOperandSize: true))
+      let compares: [[UInt8]] = [
+        [0x39, 0xd8], [0x3b, 0xd1], [0x83, 0xf8, 0x80], [0x3c, 0x7f], [0x85, 0xc9], [0xa8, 0x81],
+      ]
+      for compare in compares {
+        list.append(
+          Template(
+            name: "cmp j\(code)", opcode: compare + skip, operand: .none, immediate: 1, noOperandSize: true))
+      }
+    }
+    for opcode in UInt8(0xe0)...0xe3 {
+      list.append(
+        Template(
+          name: "loop", opcode: [opcode, 3, 0x41, 0xb4], operand: .none, immediate: 1, noOperandSize: true))
+    }
+    return list
   }()
 
   private static let implied: [Template] = {

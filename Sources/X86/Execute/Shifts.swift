@@ -126,7 +126,7 @@ extension CPU {
     }
     guard done else { return false }
     setResultFlags(result, size)
-    if by > bits && op.kind == 0 { overflow = false }
+    if by >= bits && op.kind == 0 { overflow = carry }
     setCarries(carry: carry, overflow: overflow, adjust: true)
     return true
   }
