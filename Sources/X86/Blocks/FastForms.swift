@@ -165,15 +165,21 @@ extension CPU {
     return find(target)
   }
 
-  /// Finds, or decodes, the block at an address and enters it; a fault in doing so becomes the pending event.
+  /// Finds, or decodes, the block at an address and enters it.
   @inline(never)
   private func find(_ target: UInt64) -> Op? {
     rip = target
-    guard let next = core.blocks.find() else {
-      noteFault()
-      return nil
-    }
-    return enter(next)
+    return blockAtRIP().flatMap { enter($0) }
+  }
+
+  /// The block at RIP, decoded if need be. A fault in doing so is raised again when the run, whose limit may lie right
+  /// here, goes on.
+  private func blockAtRIP() -> Op? {
+    let address = cr2
+    if let block = core.blocks.find() { return block }
+    _ = takeFault()
+    cr2 = address
+    return nil
   }
 
   /// A direct branch that is not linked yet. It is, if its target lies in the same page: then it is there as long as
@@ -185,10 +191,7 @@ extension CPU {
     let blocks = core.blocks
     let generation = blocks.generation
     rip = target
-    guard let next = blocks.find() else {
-      noteFault()
-      return nil
-    }
+    guard let next = blockAtRIP() else { return nil }
     if blocks.generation == generation && !blocks.lastCrossesPages {
       branch.pointee.displacement = UInt64(UInt(bitPattern: next))
     }

@@ -1,3 +1,5 @@
+internal import VMMCore
+
 /// Why a debugger's stop ended a run.
 public enum DebugStop: Equatable, Sendable {
   /// The next instruction is the one at this linear address.
@@ -38,6 +40,30 @@ extension SoftwareEngine {
     core.watches = watches.filter { $0.count > 0 }
     cpu[SystemSlot.hasWatches] = core.watches.isEmpty ? 0 : 1
     cpu.debugRegistersChanged()
+  }
+
+  /// What stopped the last run for a debugger, or was accessed while an interaction was completed or an event delivered
+  /// since; the next run does not stop for it again.
+  public func takeDebugStop() -> DebugStop? {
+    if queued == .stopped { queued = nil }
+    defer { debugStop = nil }
+    if let stop = debugStop { return stop }
+    return cpu[SystemSlot.stopReason] != 0 ? cpu.takeDebugStop() : nil
+  }
+
+  /// The linear address of the next instruction.
+  public var linearRIP: UInt64 { cpu.codeLinear(cpu.rip) }
+
+  /// Lets the CPU enter the handler of the event that is to be delivered next, as the next `run` would do first. False
+  /// when there is none, or when its delivery is not complete.
+  public func deliverPendingEvent() -> Bool {
+    guard isSettled, queued == nil || queued == .stopped, cpu.isEventDue else { return false }
+    switch cpu.settleEvents() {
+    case .exit: queued = cpu.requestedExit
+    case .shutdown: queued = .shutdown
+    default: return true
+    }
+    return false
   }
 }
 

@@ -15,7 +15,7 @@ public final class SoftwareEngine: Engine {
   /// `run` returned an interaction that has not been answered.
   private var awaitsAnswer = false
   /// An exit that came while an interaction was completed: the next `run` returns it.
-  private var queued: VCPUExit?
+  var queued: VCPUExit?
 
   /// Makes a vCPU in the state after RESET, on memory of at most two regions.
   public init(memory: GuestMemory, cpuModel: CPUModel = .softwareDefault) {
@@ -105,7 +105,7 @@ public final class SoftwareEngine: Engine {
 
   public func settle() throws(EngineError) -> Bool { isSettled }
 
-  private var isSettled: Bool {
+  var isSettled: Bool {
     if let exit = queued { return !exit.isInteraction }
     return !awaitsAnswer
   }

@@ -66,7 +66,7 @@ extension CPU {
   private func mayTakeKick(_ deliveries: Int) -> Bool { deliveries == 0 || deliveries > 100 }
 
   /// An event is delivered before the next instruction: the pending one, or an NMI that was held off.
-  private var isEventDue: Bool {
+  var isEventDue: Bool {
     if s[Slot.eventKind] != 0 { return true }
     guard s[Slot.nmiPending] != 0, s[Slot.nmiMasked] == 0, s[Slot.interruptShadow] & 2 == 0 else { return false }
     s[Slot.nmiPending] = 0
@@ -204,7 +204,10 @@ extension CPU {
     }
   }
 
+  /// The instruction at RIP raised a fault: its delivery counts as one instruction, so that the state before it and the
+  /// state at the handler have counts of their own.
   func noteFault() {
+    s[Slot.remaining] &-= 1
     clearReplies()
     s[Slot.repeatIterations] = 0
     pendingEvent = takeFault()

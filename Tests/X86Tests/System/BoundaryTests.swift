@@ -60,9 +60,9 @@ import VMMCore
     machine.memory.write(
       [0x80, 0x4c, 0x24, 0x12, 0x01, 0x48, 0xcf], at: GuestPhysicalAddress(SystemMachine.handler(1)))
     try machine.run(2)
-    #expect(machine.cpu.rip == SystemMachine.handler(1) + 5)
+    #expect(machine.cpu.rip == SystemMachine.handler(1))
     #expect(machine.cpu[Slot.dr + 6] & 15 == 1)
-    try machine.run(3)
+    try machine.run(4)
     #expect(machine.cpu.rip == SystemMachine.code + 3)
   }
 

@@ -71,7 +71,7 @@ struct FaultCase: Sendable, CustomStringConvertible {
     let machine = try SystemMachine([0xcd, 0x21], user: true)
     SystemMachine.setGate(machine.memory, 0x21, level: 0)
     try machine.run(1)
-    #expect(machine.cpu.rip == SystemMachine.handler(13) + 1)
+    #expect(machine.cpu.rip == SystemMachine.handler(13))
     #expect(machine.frame(1) == [0x21 << 3 | 2])
   }
 
@@ -80,7 +80,7 @@ struct FaultCase: Sendable, CustomStringConvertible {
     let machine = try SystemMachine([0x8a, 0x04, 0x25, 0, 0, 0x80, 0])
     machine.memory.store(UInt64(0x8e00) << 32 & ~(1 << 47), at: GuestPhysicalAddress(SystemMachine.idt + 14 * 16))
     try machine.run(1)
-    #expect(machine.cpu.rip == SystemMachine.handler(8) + 1)
+    #expect(machine.cpu.rip == SystemMachine.handler(8))
     #expect(machine.frame(2) == [0, SystemMachine.code])
   }
 

@@ -82,7 +82,7 @@ import VMMCore
       machine.memory.store(word, at: GuestPhysicalAddress(SystemMachine.stack + 8 * UInt64(index)))
     }
     try machine.run(1)
-    #expect(machine.cpu.rip == SystemMachine.handler(13) + 1)
+    #expect(machine.cpu.rip == SystemMachine.handler(13))
     #expect(machine.frame(2) == [8, SystemMachine.code])
   }
 
@@ -99,7 +99,7 @@ import VMMCore
     // mov rax, -1; mov cr4, rax
     let machine = try SystemMachine([0x48, 0xc7, 0xc0, 0xff, 0xff, 0xff, 0xff, 0x0f, 0x22, 0xe0])
     try machine.run(2)
-    #expect(machine.cpu.rip == SystemMachine.handler(13) + 1)
+    #expect(machine.cpu.rip == SystemMachine.handler(13))
     #expect(machine.cpu.cr4 == 0x620)
   }
 
@@ -109,7 +109,7 @@ import VMMCore
     // The map begins behind the segment's end.
     machine.memory.store(UInt16(0x68), at: GuestPhysicalAddress(SystemMachine.tss + 0x66))
     try machine.run(1)
-    #expect(machine.cpu.rip == SystemMachine.handler(13) + 1)
+    #expect(machine.cpu.rip == SystemMachine.handler(13))
   }
 
   @Test func realModeInterrupt() throws {
