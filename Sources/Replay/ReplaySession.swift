@@ -21,19 +21,8 @@ public struct ReplayOutcome: Equatable, Sendable {
 /// everything that the guest sends and every recorded digest. There are no devices.
 public final class ReplaySession {
   let engine: any Engine
-  let memory: GuestMemory
-  let probe: StateProbe
+  let core: ReplayCore
   private let watchdog: any MachineClock
-  private let onOutput: (UInt8) -> Void
-  private var console = ConsoleTap()
-  private(set) var cursor: TraceCursor
-  private(set) var output = OutputDigest()
-  private(set) var events: UInt64 = 0
-  private(set) var checks: UInt64 = 0
-  private var lastGood = Position.begin
-  private var history = EventHistory()
-  /// What the next digest was made of.
-  private var detail: StateDetail?
 
   /// How long the guest may run without reaching the next event, in nanoseconds. Longer than any gap in a recording,
   /// which the recorder's own stops bound.
@@ -46,52 +35,32 @@ public final class ReplaySession {
     patience: UInt64 = 60_000_000_000, onOutput: @escaping (UInt8) -> Void
   ) {
     self.engine = engine
-    self.memory = memory
-    self.cursor = cursor
     self.watchdog = watchdog
     self.patience = patience
-    self.onOutput = onOutput
-    probe = StateProbe(engine: engine, memory: memory)
+    core = ReplayCore(engine: engine, memory: memory, cursor: cursor, onOutput: { onOutput($1) })
   }
+
+  /// Events that are complete.
+  var events: UInt64 { core.progress.events }
 
   /// Replays to the end of the trace. Throws `Divergence`, `TraceError` or `EngineError`.
   public func run() throws -> ReplayOutcome {
-    while let event = try cursor.next() {
+    while let event = try core.progress.cursor.next() {
       switch event {
-      case .interaction(let expected, let answer): try replay(expected, answer)
-      case .delivery(let delivery, let place): try replay(delivery, at: place)
-      case .detail(let next): detail = next
-      case .digest(let expected): try check(expected)
+      case .interaction(let expected, let answer):
+        try core.take(try runGuest(.free), expected: expected, answer)
+      case .delivery(let delivery, let place):
+        try go(to: place)
+        try core.carryOut(delivery, at: place)
+      case .detail(let next): core.progress.detail = next
+      case .digest(let expected): try core.check(expected)
       case .end(let reason): return try finish(reason)
       }
     }
     return try finish(nil)
   }
 
-  // MARK: interactions
-
-  private func replay(_ expected: VCPUExit, _ answer: Answer) throws {
-    let actual = try runGuest(.free)
-    guard actual == expected else {
-      guard actual.isInteraction else {
-        throw try diverged(.unexpectedExit(expected: "\(expected)", actual: actual))
-      }
-      throw try diverged(.wrongInteraction(expected: expected, actual: actual))
-    }
-    switch answer {
-    case .value(let value): engine.reply(value)
-    case .fault: engine.replyFault()
-    case .none: if case .msrWrite = actual { engine.acknowledge() }
-    }
-    output.fold(actual, answer)
-    if let character = console.character(from: actual) { onOutput(character) }
-    countEvent(.interaction(expected, answer))
-  }
-
-  private func countEvent(_ event: TraceEvent) {
-    history.append(event, ordinal: events)
-    events += 1
-  }
+  // MARK: running
 
   /// Enters the guest under the watchdog.
   private func runGuest(_ limit: RunLimit) throws -> VCPUExit {
@@ -103,7 +72,7 @@ public final class ReplaySession {
       let exit = try engine.run(limit.sliced(by: slice))
       if exit == .stopped, limit.isDone(goal, engine) { return exit }
       guard exit == .kicked || exit == .stopped else { return exit }
-      guard watchdog.now() < deadline else { throw try diverged(.stuck(seconds: patience / 1_000_000_000)) }
+      guard watchdog.now() < deadline else { throw try core.diverged(.stuck(seconds: patience / 1_000_000_000)) }
       // Somebody else's kick: go on, where the count of instructions is not lost.
       switch limit {
       case .free: break
@@ -118,32 +87,13 @@ public final class ReplaySession {
     }
   }
 
-  // MARK: deliveries
-
-  private func replay(_ delivery: Delivery, at place: Place) throws {
-    try go(to: place)
-    switch delivery {
-    case .interrupt(let vector):
-      guard try engine.settle(), try engine.isInterruptible() else { throw try diverged(.notInterruptible(delivery)) }
-      try engine.inject(interrupt: vector)
-    case .nmi:
-      guard try engine.settle() else { throw try diverged(.notInterruptible(delivery)) }
-      try engine.injectNMI()
-    case .memoryWrite(let address, let bytes):
-      guard try engine.settle(), memory.write(bytes, at: address) else {
-        throw try diverged(.badMemoryWrite(address))
-      }
-    }
-    countEvent(.delivery(delivery, at: place))
-  }
-
   private func go(to place: Place) throws {
     switch place {
     case .instructions(0, iterations: 0): break
     case .instructions(let count, _):
       let exit = try runGuest(.instructions(count))
       guard exit == .stopped else {
-        throw try diverged(.unexpectedExit(expected: "\(count) instructions after the last event", actual: exit))
+        throw try core.diverged(.unexpectedExit(expected: "\(count) instructions after the last event", actual: exit))
       }
     case .fingerprint(let fingerprint): try find(fingerprint)
     }
@@ -151,75 +101,34 @@ public final class ReplaySession {
 
   /// Runs from one pass of the fingerprint's RIP to the next until the whole state is the recorded one.
   private func find(_ fingerprint: Fingerprint) throws {
-    guard try engine.settle() else { throw try diverged(.notInterruptible(.nmi)) }
-    while try !matches(fingerprint) {
+    guard try engine.settle() else { throw try core.diverged(.notInterruptible(.nmi)) }
+    while try !core.matches(fingerprint) {
       let exit = try runGuest(.until(rip: fingerprint.rip))
       guard exit == .stopped else {
-        throw try diverged(
+        throw try core.diverged(
           .unexpectedExit(expected: "an interrupt at rip \(hex(fingerprint.rip)) with recorded registers", actual: exit)
         )
       }
     }
-    checks += 1
-    lastGood = position
+    core.checkHeld()
   }
 
-  private func matches(_ fingerprint: Fingerprint) throws -> Bool {
-    let state = try engine.state()
-    guard state.linearRIP == fingerprint.rip, state.digest == fingerprint.cpu else { return false }
-    return try probe.memoryNow() == fingerprint.memory
-  }
-
-  // MARK: checks and the end
-
-  private func check(_ expected: StateDigest) throws {
-    guard try engine.settle() else {
-      throw try diverged(.unexpectedExit(expected: "a state digest", actual: .stopped))
-    }
-    let state = try engine.state()
-    var actual = try probe.digest(of: state, output: output.value)
-    if expected.instructions == 0 || engine.retiredInstructions == nil { actual.instructions = expected.instructions }
-    guard actual == expected else {
-      var divergence = try diverged(.wrongState(expected: expected, actual: actual))
-      explain(&divergence, state)
-      throw divergence
-    }
-    probe.forgetTouched()
-    detail = nil
-    checks += 1
-    lastGood = position
-  }
-
-  /// Names the registers and the memory that are not as recorded.
-  private func explain(_ divergence: inout Divergence, _ state: CPUState) {
-    guard let detail else { return }
-    var recorded = CPUState()
-    for (field, word) in zip(CPUState.fields, detail.words) { field.set(&recorded, word) }
-    divergence.registers = state.differences(from: recorded).map {
-      RegisterDifference(name: $0.name, expected: $0.expected, actual: $0.actual)
-    }
-    divergence.pages = Array(probe.differences(from: detail).prefix(32))
-  }
+  // MARK: the end
 
   private func finish(_ end: EndReason?) throws -> ReplayOutcome {
     if end == .shutdown {
       let exit = try runGuest(.free)
-      guard exit == .shutdown else { throw try diverged(.unexpectedExit(expected: "a triple fault", actual: exit)) }
+      guard exit == .shutdown else {
+        throw try core.diverged(.unexpectedExit(expected: "a triple fault", actual: exit))
+      }
     }
     // A trace that breaks off can end between the units of a REP: the engine then finishes none of it.
     let settled = try engine.settle()
     let state = settled || end == .shutdown ? try engine.state() : CPUState()
-    let final = try probe.digest(of: state, output: output.value)
-    return ReplayOutcome(end: end, events: events, checks: checks, position: position, final: final, state: state)
-  }
-
-  var position: Position { Position(ordinal: events) }
-
-  private func diverged(_ kind: Divergence.Kind) throws -> Divergence {
-    let state = try engine.settle() ? try engine.state() : nil
-    var divergence = Divergence(kind: kind, position: position, lastGood: lastGood, state: state)
-    divergence.before = history.lines
-    return divergence
+    let final = try core.probe.digest(of: state, output: core.progress.output.value)
+    return ReplayOutcome(
+      end: end, events: events, checks: core.progress.checks, position: Position(ordinal: events), final: final,
+      state: state)
   }
 }
 

@@ -10,6 +10,10 @@ final class StateProbe {
   private let memoryDigest: MemoryDigest
   /// One bit for each page that changed since the last `forgetTouched`.
   private var touched: [UInt64]
+  /// One bit for each page that changed since the memory's digest was last taken.
+  private var stale: [UInt64]
+  /// Told of the pages that the guest, or a delivery, has changed: checkpoints are made of them.
+  var onChange: (([Int]) -> Void)?
 
   /// No detail holds more ranges of memory than this.
   private static let maximumRanges = 256
@@ -20,15 +24,44 @@ final class StateProbe {
     self.memory = memory
     memoryDigest = MemoryDigest(of: memory)
     touched = [UInt64](repeating: 0, count: (memory.pageCount + 63) / 64)
+    stale = touched
   }
 
   /// The digest of the memory as it is now; costs the pages that changed since the last call.
   func memoryNow() throws(EngineError) -> UInt64 {
+    try collectChanges()
+    memoryDigest.update(pages: takeStalePages())
+    return memoryDigest.value
+  }
+
+  /// Takes note of the pages that changed since the last call, without looking at them.
+  func collectChanges() throws(EngineError) {
     try engine.collectDirtyPages()
     let pages = memory.takeDirtyPages()
-    memoryDigest.update(pages: pages)
-    for page in pages { touched[page >> 6] |= 1 << UInt64(page & 63) }
-    return memoryDigest.value
+    note(pages)
+    onChange?(pages)
+  }
+
+  /// These pages hold something else than before.
+  func note(_ pages: [Int]) {
+    for page in pages {
+      let bit: UInt64 = 1 << UInt64(page & 63)
+      stale[page >> 6] |= bit
+      touched[page >> 6] |= bit
+    }
+  }
+
+  private func takeStalePages() -> [Int] {
+    var pages: [Int] = []
+    for word in stale.indices where stale[word] != 0 {
+      var bits = stale[word]
+      stale[word] = 0
+      while bits != 0 {
+        pages.append(word << 6 + bits.trailingZeroBitCount)
+        bits &= bits - 1
+      }
+    }
+    return pages
   }
 
   /// The digests at a place where the engine is settled.

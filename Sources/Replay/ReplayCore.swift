@@ -1,0 +1,145 @@
+internal import GuestMemory
+internal import Trace
+internal import VMMCore
+
+/// How far a replay has come, apart from the machine itself: a value, so that a copy of it together with the machine's
+/// state is a place to come back to.
+struct ReplayProgress {
+  var cursor: TraceCursor
+  var output = OutputDigest()
+  var console = ConsoleTap()
+  /// Characters printed.
+  var consoleCount = 0
+  /// Events that are complete.
+  var events: UInt64 = 0
+  /// Instructions retired at the last event, from engines that count them.
+  var retiredAtEvent: UInt64 = 0
+  /// Digests and fingerprints that held.
+  var checks: UInt64 = 0
+  var lastGood = Position.begin
+  var history = EventHistory()
+  /// What the next digest was made of.
+  var detail: StateDetail?
+
+  init(cursor: TraceCursor) { self.cursor = cursor }
+}
+
+/// What every replay does with the events of a trace, however it moves between them: answers interactions, carries out
+/// deliveries, compares. Whoever owns it runs the engine to the places.
+final class ReplayCore {
+  let engine: any Engine
+  let memory: GuestMemory
+  let probe: StateProbe
+  var progress: ReplayProgress
+  /// Gets the console text: the number of the character, counted from the begin, and the character.
+  private let onOutput: (Int, UInt8) -> Void
+
+  /// The machine's memory and CPU state are in place already, and what was placed is in the memory's dirty set.
+  init(engine: any Engine, memory: GuestMemory, cursor: TraceCursor, onOutput: @escaping (Int, UInt8) -> Void) {
+    self.engine = engine
+    self.memory = memory
+    self.onOutput = onOutput
+    progress = ReplayProgress(cursor: cursor)
+    probe = StateProbe(engine: engine, memory: memory)
+  }
+
+  /// Where the replay stands: at the last event, and where the engine counts so many instructions after it.
+  var position: Position {
+    let since = engine.retiredInstructions.map { $0 &- progress.retiredAtEvent } ?? 0
+    return Position(ordinal: progress.events, instructions: since)
+  }
+
+  // MARK: events
+
+  /// The engine has come to an interaction (or stopped for another reason) where `expected` was recorded.
+  func take(_ actual: VCPUExit, expected: VCPUExit, _ answer: Answer) throws {
+    guard actual == expected else {
+      guard actual.isInteraction else {
+        throw try diverged(.unexpectedExit(expected: "\(expected)", actual: actual))
+      }
+      throw try diverged(.wrongInteraction(expected: expected, actual: actual))
+    }
+    switch answer {
+    case .value(let value): engine.reply(value)
+    case .fault: engine.replyFault()
+    case .none: if case .msrWrite = actual { engine.acknowledge() }
+    }
+    progress.output.fold(actual, answer)
+    if let character = progress.console.character(from: actual) {
+      onOutput(progress.consoleCount, character)
+      progress.consoleCount += 1
+    }
+    countEvent(.interaction(expected, answer))
+  }
+
+  /// The engine stands where this was delivered.
+  func carryOut(_ delivery: Delivery, at place: Place) throws {
+    guard try engine.settle() else { throw try diverged(.notInterruptible(delivery)) }
+    switch delivery {
+    case .interrupt(let vector):
+      guard try engine.isInterruptible() else { throw try diverged(.notInterruptible(delivery)) }
+      try engine.inject(interrupt: vector)
+    case .nmi: try engine.injectNMI()
+    case .memoryWrite(let address, let bytes):
+      guard memory.write(bytes, at: address) else { throw try diverged(.badMemoryWrite(address)) }
+    }
+    countEvent(.delivery(delivery, at: place))
+  }
+
+  private func countEvent(_ event: TraceEvent) {
+    progress.history.append(event, ordinal: progress.events)
+    progress.events += 1
+    progress.retiredAtEvent = engine.retiredInstructions ?? 0
+  }
+
+  // MARK: checks
+
+  /// The whole state is the fingerprint's.
+  func matches(_ fingerprint: Fingerprint) throws -> Bool {
+    let state = try engine.state()
+    guard state.linearRIP == fingerprint.rip, state.digest == fingerprint.cpu else { return false }
+    return try probe.memoryNow() == fingerprint.memory
+  }
+
+  func checkHeld() {
+    progress.checks += 1
+    progress.lastGood = Position(ordinal: progress.events)
+  }
+
+  /// Compares the state with a recorded digest.
+  func check(_ expected: StateDigest) throws {
+    guard try engine.settle() else {
+      throw try diverged(.unexpectedExit(expected: "a state digest", actual: .stopped))
+    }
+    let state = try engine.state()
+    var actual = try probe.digest(of: state, output: progress.output.value)
+    if expected.instructions == 0 || engine.retiredInstructions == nil { actual.instructions = expected.instructions }
+    guard actual == expected else {
+      var divergence = try diverged(.wrongState(expected: expected, actual: actual))
+      explain(&divergence, state)
+      throw divergence
+    }
+    probe.forgetTouched()
+    progress.detail = nil
+    checkHeld()
+  }
+
+  /// Names the registers and the memory that are not as recorded.
+  private func explain(_ divergence: inout Divergence, _ state: CPUState) {
+    guard let detail = progress.detail else { return }
+    var recorded = CPUState()
+    for (field, word) in zip(CPUState.fields, detail.words) { field.set(&recorded, word) }
+    divergence.registers = state.differences(from: recorded).map {
+      RegisterDifference(name: $0.name, expected: $0.expected, actual: $0.actual)
+    }
+    divergence.pages = Array(probe.differences(from: detail).prefix(32))
+  }
+
+  func diverged(_ kind: Divergence.Kind) throws -> Divergence {
+    let state = try engine.settle() ? try engine.state() : nil
+    let position = Position(ordinal: progress.events)
+    var divergence = Divergence(kind: kind, position: position, lastGood: progress.lastGood, state: state)
+    divergence.before = progress.history.lines
+    return divergence
+  }
+}
