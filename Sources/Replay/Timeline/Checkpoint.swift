@@ -1,0 +1,80 @@
+internal import VMMCore
+
+/// A moment of a replay that can be gone back to.
+final class Checkpoint {
+  let moment: Moment
+  let state: CPUState
+  let progress: ReplayProgress
+  let image: MemoryImage
+
+  init(moment: Moment, state: CPUState, progress: ReplayProgress, image: MemoryImage) {
+    self.moment = moment
+    self.state = state
+    self.progress = progress
+    self.image = image
+  }
+
+  var position: Position {
+    Position(ordinal: moment.events, instructions: moment.instructions &- progress.retiredAtEvent)
+  }
+}
+
+/// The automatic checkpoints, in the order of their moments. The first is the begin, and stays.
+struct CheckpointStore {
+  private(set) var all: [Checkpoint] = []
+  /// No more than this many: a checkpoint costs some kilobytes even when it shares all pages.
+  private let maximumCount = 512
+
+  /// The index of the first checkpoint at or after a moment.
+  private func index(atOrAfter moment: Moment) -> Int {
+    var (low, high) = (0, all.count)
+    while low < high {
+      let middle = (low + high) / 2
+      if all[middle].moment < moment { low = middle + 1 } else { high = middle }
+    }
+    return low
+  }
+
+  /// The last one before a moment.
+  func last(before moment: Moment) -> Checkpoint? {
+    let index = index(atOrAfter: moment)
+    return index == 0 ? nil : all[index - 1]
+  }
+
+  /// The last one at or before a moment.
+  func last(upTo moment: Moment) -> Checkpoint? {
+    let index = index(atOrAfter: moment)
+    if index < all.count, all[index].moment == moment { return all[index] }
+    return index == 0 ? nil : all[index - 1]
+  }
+
+  /// One lies within `distance` instructions before the moment.
+  func hasOne(within distance: UInt64, before moment: Moment) -> Bool {
+    guard let last = last(upTo: moment) else { return false }
+    return moment.instructions &- last.moment.instructions < distance
+  }
+
+  mutating func insert(_ checkpoint: Checkpoint) {
+    let index = index(atOrAfter: checkpoint.moment)
+    if index < all.count, all[index].moment == checkpoint.moment { return }
+    all.insert(checkpoint, at: index)
+  }
+
+  /// Lets go of checkpoints until the pages fit the budget: those first whose loss makes the gap that grows the least,
+  /// measured against the distance from `here`. What is left lies dense around `here` and evenly over the rest.
+  mutating func thin(around here: Moment, budget: Int, pool: PagePool) {
+    while all.count > 2, pool.bytes > budget || all.count > maximumCount {
+      var (victim, lowest) = (0, Double.infinity)
+      let span = Double(all[all.count - 1].moment.instructions) + 1
+      for index in 1..<all.count {
+        let before = all[index - 1].moment.instructions
+        let at = all[index].moment.instructions
+        let after = index + 1 < all.count ? all[index + 1].moment.instructions : at &+ (at &- before)
+        let distance = Double(max(at, here.instructions) - min(at, here.instructions))
+        let cost = Double(after &- before) / (distance + span / 64)
+        if cost < lowest { (victim, lowest) = (index, cost) }
+      }
+      all.remove(at: victim)
+    }
+  }
+}

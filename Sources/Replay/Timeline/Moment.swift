@@ -1,0 +1,12 @@
+/// A place in the software engine's replay: every architectural state of a run has its own, and they are ordered as the
+/// states follow each other.
+struct Moment: Hashable, Comparable {
+  /// Instructions retired since the begin; one that ends in an exception counts too.
+  var instructions: UInt64
+  /// Events complete: an interrupt that is delivered makes a new moment without an instruction.
+  var events: UInt64
+
+  static let begin = Moment(instructions: 0, events: 0)
+
+  static func < (a: Moment, b: Moment) -> Bool { (a.instructions, a.events) < (b.instructions, b.events) }
+}

@@ -1,0 +1,162 @@
+internal import X86
+
+// Going back: to a checkpoint, and forward from there to the place that is wanted.
+extension Timeline {
+  /// Runs backward until something that is asked for happens, or the begin is reached.
+  public func backward(_ request: TimelineRequest, control: any TimelineControl) throws -> TimelineStop {
+    guard diversion == nil else { throw TimelineError("a diversion goes forward only: end it first") }
+    switch request.mode {
+    case .step: return try stepBack(request.watches, control)
+    case .continue: return try continueBack(request, control)
+    case .range(let range):
+      repeat {
+        let stop = try stepBack(request.watches, control)
+        guard stop == .step else { return stop }
+        if request.breakpoints.contains(machine.engine.linearRIP),
+          control.shouldReport(breakpointAt: machine.engine.linearRIP)
+        {
+          return .breakpoint
+        }
+        if control.shouldStop() { return .interrupted }
+      } while range.contains(machine.engine.linearRIP)
+      return .step
+    }
+  }
+
+  // MARK: one step
+
+  private func stepBack(_ watches: [WatchRange], _ control: any TimelineControl) throws -> TimelineStop {
+    let here = moment
+    guard here > .begin else { return .begin }
+    guard try goToPredecessor(of: here, control) else { return .interrupted }
+    guard !watches.isEmpty else { return .step }
+    // Over an instruction that hits a watchpoint: once more, to see.
+    let before = moment
+    machine.arm(breakpoints: [], watches: watches)
+    let stop = try machine.advance(to: nextStep, shouldStop: { false })
+    try go(to: before, control)
+    if case .watch(let range, let address) = stop { return .watch(range, address: address) }
+    return .step
+  }
+
+  /// Goes to the last place before a moment where a step can end. False when it was interrupted on the way.
+  @discardableResult
+  private func goToPredecessor(of moment: Moment, _ control: any TimelineControl) throws -> Bool {
+    // Without a step there is at most a delivery at the same count; usually the count before has the place.
+    let count = moment.instructions > 0 ? moment.instructions - 1 : 0
+    guard let start = store.last(before: moment) else { return true }
+    let goal = TimelineMachine.Goal(instructions: max(count, start.moment.instructions))
+    guard try approach(goal, before: moment, control) else { return false }
+    machine.arm(breakpoints: [], watches: [])
+    let from = try takeCheckpoint()
+    var last = from.moment
+    var steps = 0
+    while true {
+      let stop = try machine.advance(to: nextStep, shouldStop: { false })
+      if stop == .end || self.moment >= moment { break }
+      last = self.moment
+      steps += 1
+    }
+    try goBack(to: from)
+    for _ in 0..<steps { _ = try machine.advance(to: nextStep, shouldStop: { false }) }
+    guard self.moment == last else { throw TimelineError("the replay did not come to the same place twice") }
+    return true
+  }
+
+  // MARK: to a moment
+
+  /// Goes to a moment that the machine has been at. False when it was interrupted on the way.
+  @discardableResult
+  func go(to moment: Moment, _ control: any TimelineControl) throws -> Bool {
+    try approach(.moment(moment), before: Moment(instructions: moment.instructions, events: moment.events + 1), control)
+  }
+
+  /// Runs to a goal from the nearest checkpoint before `bound`, or from here if that is nearer, and leaves checkpoints
+  /// behind that lie the closer together the nearer they are to the goal.
+  private func approach(
+    _ goal: TimelineMachine.Goal, before bound: Moment, _ control: any TimelineControl
+  ) throws -> Bool {
+    machine.arm(breakpoints: [], watches: [])
+    if let start = store.last(before: bound), moment >= bound || moment < start.moment || !machine.isBetweenInstructions
+    {
+      try goBack(to: start)
+    }
+    for distance in Timeline.approachDistances {
+      let here = moment.instructions
+      guard goal.instructions > distance, goal.instructions - distance > here else { continue }
+      let count = goal.instructions - distance
+      guard try runQuietly(to: .init(instructions: count), control) else { return false }
+      if !store.hasOne(within: distance / 2, before: moment) { try leaveCheckpoint() }
+    }
+    return try runQuietly(to: goal, control)
+  }
+
+  /// How far before a place that is gone back to checkpoints are left, in instructions.
+  private static let approachDistances: [UInt64] = [8_000_000, 1_000_000, 130_000, 16_000, 2_000, 250, 30]
+
+  /// Runs with nothing armed. False when it was interrupted.
+  private func runQuietly(to goal: TimelineMachine.Goal, _ control: any TimelineControl) throws -> Bool {
+    while true {
+      switch try run(to: goal, control) {
+      case .step, .end: return true
+      case .interrupted: return false
+      default: continue
+      }
+    }
+  }
+
+  // MARK: continue
+
+  /// A stop that a backward run passes.
+  private struct Hit {
+    var moment: Moment
+    var stop: TimelineStop
+  }
+
+  private func continueBack(_ request: TimelineRequest, _ control: any TimelineControl) throws -> TimelineStop {
+    let here = moment
+    guard here > .begin else { return .begin }
+    guard !request.breakpoints.isEmpty || !request.watches.isEmpty else {
+      return try go(to: .begin, control) ? .begin : .interrupted
+    }
+    var end = here
+    while let start = store.last(before: end) {
+      try goBack(to: start)
+      guard let hits = try lastHit(until: end, before: here, request, control) else { return .interrupted }
+      if let hit = hits.last {
+        switch hit.stop {
+        case .watch: guard try goToPredecessor(of: hit.moment, control) else { return .interrupted }
+        default: guard try go(to: hit.moment, control) else { return .interrupted }
+        }
+        return hit.stop
+      }
+      end = start.moment
+    }
+    return try go(to: .begin, control) ? .begin : .interrupted
+  }
+
+  /// Runs from a checkpoint to the end of its segment and returns the last stop on the way (none: an empty list); `nil`
+  /// when it was interrupted.
+  private func lastHit(
+    until end: Moment, before here: Moment, _ request: TimelineRequest, _ control: any TimelineControl
+  ) throws -> [Hit]? {
+    machine.arm(breakpoints: request.breakpoints, watches: request.watches)
+    var last: Hit?
+    if let address = try machine.breakpointHere(), control.shouldReport(breakpointAt: address) {
+      last = Hit(moment: moment, stop: .breakpoint)
+    }
+    while true {
+      switch try machine.advance(to: .moment(end), shouldStop: { control.shouldStop() }) {
+      case .breakpoint(let address):
+        if moment < here, moment < end, control.shouldReport(breakpointAt: address) {
+          last = Hit(moment: moment, stop: .breakpoint)
+        }
+      case .watch(let range, let address):
+        if moment <= here { last = Hit(moment: moment, stop: .watch(range, address: address)) }
+      case .interrupted: return nil
+      case .goal, .end, .delivered: return last.map { [$0] } ?? []
+      }
+      if moment >= end { return last.map { [$0] } ?? [] }
+    }
+  }
+}

@@ -1,0 +1,220 @@
+public import GuestMemory
+public import Trace
+public import VMMCore
+internal import X86
+
+/// What a timeline asks, and tells, while it moves.
+public protocol TimelineControl: AnyObject {
+  /// Asked every few milliseconds: stop soon.
+  func shouldStop() -> Bool
+  /// The machine has come to a breakpoint (its state is that of the place): the stop is wanted.
+  func shouldReport(breakpointAt address: UInt64) -> Bool
+}
+
+/// How a timeline is to run, and what stops it.
+public struct TimelineRequest: Sendable {
+  public enum Mode: Sendable {
+    /// One instruction, or the entry into the handler of an interrupt.
+    case step
+    case `continue`
+    /// Steps while the next instruction's linear address is in the range.
+    case range(Range<UInt64>)
+  }
+  public var mode: Mode
+  /// Linear addresses.
+  public var breakpoints: [UInt64]
+  public var watches: [WatchRange]
+
+  public init(_ mode: Mode, breakpoints: [UInt64] = [], watches: [WatchRange] = []) {
+    self.mode = mode
+    self.breakpoints = breakpoints
+    self.watches = watches
+  }
+}
+
+/// Why a timeline stopped.
+public enum TimelineStop: Equatable, Sendable {
+  case step
+  case breakpoint
+  case watch(WatchRange, address: UInt64)
+  case begin
+  case end
+  case interrupted
+}
+
+/// A timeline would not do what it was asked; it stands where it stood.
+public struct TimelineError: Error, Equatable, CustomStringConvertible {
+  public var description: String
+  init(_ description: String) { self.description = description }
+}
+
+/// A replay that can be moved in both directions: a machine that only runs forward, and checkpoints to run forward from.
+///
+/// All calls come from one thread. They throw `Divergence` when the replay leaves the recorded path, `TraceError` for a
+/// damaged trace, `TimelineError` for what cannot be done.
+public final class Timeline {
+  public struct Options: Sendable {
+    /// Bytes that the checkpoints' pages may take.
+    public var checkpointMemory = 1 << 30
+    /// Instructions between two checkpoints of a forward run.
+    public var interval: UInt64 = 20_000_000
+    public init() {}
+  }
+
+  public let reader: TraceReader
+  /// What the guest starts from: its images with their bytes.
+  public let initial: InitialMachine
+  /// Events in the recording, and how it ended.
+  public let eventCount: UInt64
+  public let endReason: EndReason?
+  /// Instructions from begin to end, once they are known.
+  public internal(set) var totalInstructions: UInt64?
+  public let memory: GuestMemory
+
+  let machine: TimelineMachine
+  let options: Options
+  let pool = PagePool()
+  var store = CheckpointStore()
+  /// The image that the memory differs from in no other pages than `changed`.
+  var base: MemoryImage
+  /// One bit for each page that was written since `base`.
+  var changed: [UInt64]
+  /// The user's checkpoints.
+  var kept: [(number: Int, note: String, checkpoint: Checkpoint)] = []
+  var lastNumber = 0
+  /// Where a diversion began.
+  var diversion: Checkpoint?
+  private let console = ConsoleText()
+
+  /// Opens a trace and stands at its begin.
+  public init(path: String, options: Options = Options()) throws {
+    self.options = options
+    reader = try TraceReader(path: path)
+    initial = try reader.initialMachine()
+    (eventCount, endReason) = try reader.ending()
+    let prepared = try Machine(initial, kind: .software, cpuModel: reader.header.cpuModel)
+    guard let engine = prepared.engine as? SoftwareEngine else { throw TimelineError("no software engine") }
+    memory = prepared.memory
+    base = MemoryImage(pageCount: memory.pageCount)
+    changed = [UInt64](repeating: 0, count: (memory.pageCount + 63) / 64)
+    let console = console
+    machine = try TimelineMachine(engine: engine, memory: memory, cursor: reader.makeCursor()) { number, character in
+      console.put(character, at: number)
+    }
+    machine.core.probe.onChange = { [unowned self] pages in noteChanged(pages) }
+    // What was placed in memory has been taken for the digest already: the first image is made of all that is not zero.
+    noteChanged((0..<memory.pageCount).filter { MemoryDigest.ofPage($0, in: memory) != 0 })
+    store.insert(try takeCheckpoint())
+  }
+
+  private func noteChanged(_ pages: [Int]) {
+    for page in pages { changed[page >> 6] |= 1 << UInt64(page & 63) }
+  }
+
+  // MARK: where it stands
+
+  var moment: Moment { machine.moment }
+
+  public var position: Position { diversion?.position ?? machine.core.position }
+  /// Instructions retired since the begin.
+  public var instructions: UInt64 { moment.instructions }
+  /// The console text that the guest has printed so far.
+  public var consoleText: [UInt8] { Array(console.text.prefix(machine.core.progress.consoleCount)) }
+
+  public func state() throws -> CPUState { try machine.state() }
+
+  /// Up to `count` bytes at a linear address, through the guest's page tables, as far as they can be read.
+  public func read(linear address: UInt64, count: Int) -> [UInt8] {
+    guard let state = try? machine.state() else { return [] }
+    return LinearMemory(state, memory).read(address, count: count)
+  }
+
+  /// Up to `count` bytes of guest-physical memory, as far as they are RAM.
+  public func read(physical address: GuestPhysicalAddress, count: Int) -> [UInt8] {
+    guard let region = memory.region(holding: address), count > 0 else { return [] }
+    let available = region.end.rawValue - address.rawValue
+    return memory.read(address, count: Int(min(UInt64(count), available))) ?? []
+  }
+
+  // MARK: forward
+
+  /// Runs forward until something that is asked for happens, or the recording is over.
+  public func forward(_ request: TimelineRequest, control: any TimelineControl) throws -> TimelineStop {
+    guard diversion == nil else { return try divert(request, control) }
+    machine.arm(breakpoints: request.breakpoints, watches: request.watches)
+    switch request.mode {
+    case .step: return try step(control)
+    case .continue: return try run(to: .end, control)
+    case .range(let range):
+      repeat {
+        let stop = try step(control)
+        guard stop == .step else { return stop }
+        if try machine.breakpointHere() != nil, accepts(control) { return .breakpoint }
+        if control.shouldStop() { return .interrupted }
+      } while range.contains(machine.engine.linearRIP)
+      return .step
+    }
+  }
+
+  private func accepts(_ control: any TimelineControl) -> Bool {
+    control.shouldReport(breakpointAt: machine.engine.linearRIP)
+  }
+
+  /// One step. A breakpoint at its end is not looked for.
+  private func step(_ control: any TimelineControl) throws -> TimelineStop {
+    while true {
+      switch try machine.advance(to: nextStep, shouldStop: { control.shouldStop() }) {
+      case .goal, .delivered, .breakpoint: return .step
+      case .watch(let range, let address): return .watch(range, address: address)
+      case .end: return try atEnd()
+      case .interrupted: return .interrupted
+      }
+    }
+  }
+
+  var nextStep: TimelineMachine.Goal {
+    .init(instructions: moment.instructions &+ 1, stopsAtDelivery: true)
+  }
+
+  /// Runs to a goal, leaving checkpoints behind. `.step` when it is reached.
+  func run(to goal: TimelineMachine.Goal, _ control: any TimelineControl) throws -> TimelineStop {
+    while true {
+      let next = try dueCheckpoint()
+      var partial = goal
+      if next < goal.instructions { partial = .init(instructions: next) }
+      switch try machine.advance(to: partial, shouldStop: { control.shouldStop() }) {
+      case .goal, .delivered:
+        if partial.instructions == goal.instructions && partial.events == goal.events { return .step }
+      case .breakpoint: if accepts(control) { return .breakpoint }
+      case .watch(let range, let address): return .watch(range, address: address)
+      case .end: return try atEnd()
+      case .interrupted: return .interrupted
+      }
+    }
+  }
+
+  private func atEnd() throws -> TimelineStop {
+    totalInstructions = moment.instructions
+    return .end
+  }
+
+  /// Takes the checkpoint that is due here, if one is; the instruction count where the next one will be.
+  private func dueCheckpoint() throws -> UInt64 {
+    let here = moment
+    guard let last = store.last(upTo: here) else { return here.instructions &+ options.interval }
+    let since = here.instructions &- last.moment.instructions
+    guard since >= options.interval, machine.isBetweenInstructions else {
+      return here.instructions &+ max(1, options.interval &- min(since, options.interval))
+    }
+    try leaveCheckpoint()
+    return here.instructions &+ options.interval
+  }
+}
+
+/// What the guest has printed, as far as any run of the replay has come.
+private final class ConsoleText {
+  private(set) var text: [UInt8] = []
+  func put(_ character: UInt8, at number: Int) {
+    if number == text.count { text.append(character) }
+  }
+}

@@ -1,0 +1,280 @@
+internal import GuestMemory
+internal import Trace
+internal import VMMCore
+internal import X86
+
+/// Why the machine of a timeline stopped.
+enum MachineStop: Equatable {
+  /// The goal is reached.
+  case goal
+  /// The first instruction of a handler is next: an interrupt has just been delivered (only where it was asked for).
+  case delivered
+  /// The next instruction has a breakpoint.
+  case breakpoint(UInt64)
+  /// The last instruction, or delivery, accessed watched bytes.
+  case watch(WatchRange, address: UInt64)
+  /// The recording is over.
+  case end
+  /// `shouldStop` said so.
+  case interrupted
+}
+
+/// Bytes that are watched, by linear address.
+public struct WatchRange: Hashable, Sendable {
+  public enum Kind: Hashable, Sendable { case write, read, access }
+  public var kind: Kind
+  public var first: UInt64
+  /// At least `first`.
+  public var last: UInt64
+
+  public init(_ kind: Kind, first: UInt64, last: UInt64) {
+    self.kind = kind
+    self.first = first
+    self.last = last
+  }
+}
+
+/// The replayed machine that a timeline moves: the software engine, which can stop anywhere exactly, and the trace,
+/// which it follows without being asked.
+final class TimelineMachine {
+  let engine: SoftwareEngine
+  let memory: GuestMemory
+  let core: ReplayCore
+  /// Places of fingerprints that have been found once: instructions after the event before them, by ordinal.
+  private var foundPlaces: [UInt64: UInt64] = [:]
+
+  private(set) var breakpoints: Set<UInt64> = []
+  private(set) var watches: [WatchRange] = []
+  /// Where the fingerprint that comes next may be.
+  private var fingerprintAddress: UInt64?
+  /// The last place where breakpoints have been looked for.
+  private var lookedAt: Place?
+  /// Interrupts and exceptions delivered at an event: they move the CPU without an instruction.
+  private var entries: UInt64 = 0
+
+  private struct Place: Equatable {
+    var instructions: UInt64
+    var entries: UInt64
+  }
+
+  /// Work since the last look at `shouldStop`, in instructions.
+  private var unpolled: UInt64 = 0
+  /// What an event costs, in instructions.
+  private static let eventWork: UInt64 = 1000
+  /// Instructions between two looks at `shouldStop`: some milliseconds.
+  private var slice: UInt64 { watches.isEmpty ? 400_000 : 30_000 }
+
+  init(engine: SoftwareEngine, memory: GuestMemory, cursor: TraceCursor, onOutput: @escaping (Int, UInt8) -> Void)
+    throws
+  {
+    self.engine = engine
+    self.memory = memory
+    core = ReplayCore(engine: engine, memory: memory, cursor: cursor, onOutput: onOutput)
+    try completeEvent()
+  }
+
+  var moment: Moment { Moment(instructions: engine.retiredInstructions ?? 0, events: core.progress.events) }
+
+  /// The state can be read, and taken up again later, here: between instructions, and not inside a REP.
+  var isBetweenInstructions: Bool { (try? engine.settle()) == true && engine.repeatIterations == 0 }
+
+  // MARK: breakpoints and watchpoints
+
+  /// What stops the machine from now on. A place where it stands already does not.
+  func arm(breakpoints: [UInt64], watches: [WatchRange]) {
+    self.breakpoints = Set(breakpoints)
+    self.watches = watches
+    lookedAt = place
+    _ = engine.takeDebugStop()
+    setEngineBreakpoints()
+    engine.setWatches(watches.map { DebugWatch($0) })
+  }
+
+  /// A breakpoint lies right here.
+  func breakpointHere() throws -> UInt64? {
+    guard !breakpoints.isEmpty, isBetweenInstructions else { return nil }
+    let address = engine.linearRIP
+    return breakpoints.contains(address) ? address : nil
+  }
+
+  private var place: Place { Place(instructions: engine.retiredInstructions ?? 0, entries: entries) }
+
+  private func setEngineBreakpoints() {
+    var all = breakpoints
+    if let fingerprintAddress { all.insert(fingerprintAddress) }
+    engine.setBreakpoints(all.sorted())
+  }
+
+  private func expectFingerprint(at address: UInt64?) {
+    guard address != fingerprintAddress else { return }
+    fingerprintAddress = address
+    setEngineBreakpoints()
+  }
+
+  // MARK: moving
+
+  /// How far to go: until so many instructions are retired, and so many events complete.
+  struct Goal {
+    var instructions: UInt64
+    var events: UInt64 = 0
+    /// Stop where an interrupt has been delivered.
+    var stopsAtDelivery = false
+
+    static func moment(_ moment: Moment) -> Goal { Goal(instructions: moment.instructions, events: moment.events) }
+    static let end = Goal(instructions: .max, events: .max)
+  }
+
+  /// Runs forward along the recording. Throws `Divergence`, `TraceError` or `EngineError`.
+  func advance(to goal: Goal, shouldStop: () -> Bool) throws -> MachineStop {
+    while true {
+      if let stop = try stopHere() { return stop }
+      let now = moment
+      if now.instructions >= goal.instructions && now.events >= goal.events && isBetweenInstructions { return .goal }
+      // A goal that asks for events needs none further of instructions.
+      let room = now.instructions < goal.instructions ? goal.instructions - now.instructions : slice
+      let stop = try advance(by: min(room, slice))
+      if let stop, stop != .delivered || goal.stopsAtDelivery { return takeWatchHit() ?? stop }
+      unpolled &+= TimelineMachine.eventWork &+ (moment.instructions &- now.instructions)
+      guard unpolled >= slice else { continue }
+      unpolled = 0
+      if shouldStop(), isBetweenInstructions { return .interrupted }
+    }
+  }
+
+  /// A watchpoint that was hit on the way, a breakpoint at a place where the machine has come to since it was last
+  /// looked for.
+  func stopHere() throws -> MachineStop? {
+    if let hit = takeWatchHit() { return hit }
+    guard !breakpoints.isEmpty else { return nil }
+    let place = place
+    guard place != lookedAt, let address = try breakpointHere() else { return nil }
+    lookedAt = place
+    return .breakpoint(address)
+  }
+
+  /// Up to `count` instructions (at least 1), or up to and with the next event.
+  private func advance(by count: UInt64) throws -> MachineStop? {
+    switch try core.progress.cursor.peek() {
+    case .interaction(let expected, let answer):
+      guard let exit = try runEngine(count) else { return nil }
+      try core.take(exit, expected: expected, answer)
+      _ = try core.progress.cursor.next()
+      try completeEvent()
+      return nil
+    case .delivery(let delivery, let place): return try advance(by: count, to: delivery, at: place)
+    // These stand right behind an event, where `completeEvent` takes them.
+    case .digest, .detail: throw try diverged(.unexpectedExit(expected: "an event", actual: .stopped))
+    case .end(.shutdown):
+      guard let exit = try runEngine(count) else { return nil }
+      guard exit == .shutdown else { throw try diverged(.unexpectedExit(expected: "a triple fault", actual: exit)) }
+      return .end
+    case .end, nil: return .end
+    }
+  }
+
+  private func advance(by count: UInt64, to delivery: Delivery, at place: Trace.Place) throws -> MachineStop? {
+    let since = engine.retiredInstructions.map { $0 &- core.progress.retiredAtEvent } ?? 0
+    switch place {
+    case .instructions(let wanted, _):
+      if since < wanted {
+        return try approach(min(count, wanted - since), "\(wanted) instructions after the last event")
+      }
+    case .fingerprint(let fingerprint):
+      if let wanted = foundPlaces[core.progress.events] {
+        if since < wanted { return try approach(min(count, wanted - since), "the place of an interrupt") }
+      } else {
+        guard try core.matches(fingerprint) else {
+          expectFingerprint(at: fingerprint.rip)
+          return try approach(count, "an interrupt at rip \(hex(fingerprint.rip)) with recorded registers")
+        }
+        foundPlaces[core.progress.events] = since
+        core.checkHeld()
+      }
+      expectFingerprint(at: nil)
+    }
+    try core.carryOut(delivery, at: place)
+    _ = try core.progress.cursor.next()
+    let before = entries
+    try completeEvent()
+    return entries == before ? nil : .delivered
+  }
+
+  /// Runs towards a delivery: nothing else may come up.
+  private func approach(_ count: UInt64, _ what: String) throws -> MachineStop? {
+    if let exit = try runEngine(count) { throw try diverged(.unexpectedExit(expected: what, actual: exit)) }
+    return nil
+  }
+
+  /// Enters the guest; `nil` when it was stopped by the count or for a debugger.
+  private func runEngine(_ count: UInt64) throws -> VCPUExit? {
+    let exit = try engine.run(.instructions(count))
+    switch exit {
+    case .stopped, .kicked: return nil
+    default: return exit
+    }
+  }
+
+  /// The watched access since the last look: of an instruction, or of the CPU that entered a handler.
+  private func takeWatchHit() -> MachineStop? {
+    guard case .watch(let address, let count, let write)? = engine.takeDebugStop() else { return nil }
+    let last = address &+ (count &- 1)
+    for range in watches where address <= range.last && last >= range.first {
+      if range.kind == .access || (range.kind == .write) == write {
+        return .watch(range, address: max(address, range.first))
+      }
+    }
+    return nil
+  }
+
+  /// Right behind an event: compares the digests that were taken here, then lets the CPU enter the handler of what was
+  /// delivered, so that the place has the state that a user expects.
+  private func completeEvent() throws {
+    while let event = try core.progress.cursor.peek() {
+      if case .detail(let detail) = event {
+        core.progress.detail = detail
+      } else if case .digest(let digest) = event {
+        try core.check(digest)
+      } else {
+        break
+      }
+      _ = try core.progress.cursor.next()
+    }
+    // Another delivery right here sees the state before the entry.
+    if case .delivery(_, at: .here)? = try core.progress.cursor.peek() { return }
+    if engine.deliverPendingEvent() { entries &+= 1 }
+  }
+
+  func diverged(_ kind: Divergence.Kind) throws -> Divergence {
+    var divergence = try core.diverged(kind)
+    divergence.position = core.position
+    return divergence
+  }
+
+  // MARK: going back
+
+  /// The machine as it is; only where `isBetweenInstructions`.
+  func state() throws -> CPUState { try engine.state() }
+
+  /// Takes up a state whose memory is in place already; `changed` are the pages that differ from before.
+  func restore(_ state: CPUState, instructions: UInt64, progress: ReplayProgress, changed: [Int]) throws {
+    engine.memoryChanged(pages: changed)
+    try engine.setState(state)
+    engine.setRetiredInstructions(instructions)
+    core.progress = progress
+    core.probe.note(changed)
+    expectFingerprint(at: nil)
+    lookedAt = place
+  }
+}
+
+extension DebugWatch {
+  fileprivate init(_ range: WatchRange) {
+    let kind: Kind =
+      switch range.kind {
+      case .write: .write
+      case .read: .read
+      case .access: .access
+      }
+    self.init(address: range.first, count: range.last &- range.first &+ 1, kind: kind)
+  }
+}

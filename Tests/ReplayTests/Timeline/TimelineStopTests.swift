@@ -1,0 +1,108 @@
+import Replay
+import Support
+import Testing
+import Trace
+import VMMCore
+
+/// Breakpoints and watchpoints in both directions, and being interrupted.
+@Suite struct TimelineStopTests {
+  let fixture = TimelineFixture()
+
+  /// Short intervals, so that small guests have many checkpoints.
+  private var manyCheckpoints: Timeline.Options {
+    var options = Timeline.Options()
+    options.interval = 700
+    return options
+  }
+
+  @Test func breakpointsAreMetAtTheSamePlacesInBothDirections() throws {
+    let timeline = try Timeline(path: TimelineFixture.race, options: manyCheckpoints)
+    let symbols = Symbols(ofGuest: "race")
+    let request = TimelineRequest(
+      .continue, breakpoints: [symbols.address("on_timer"), symbols.address("increment")].sorted())
+    var hits: [Timeline.Snapshot] = []
+    while try timeline.forward(request, control: Permissive()) == .breakpoint { hits.append(try timeline.snapshot()) }
+    #expect(hits.count > 20)
+    for expected in hits.reversed() {
+      #expect(try timeline.backward(request, control: Permissive()) == .breakpoint)
+      #expect(try timeline.snapshot() == expected)
+    }
+    #expect(try timeline.backward(request, control: Permissive()) == .begin)
+  }
+
+  @Test func aConditionDecides() throws {
+    let timeline = try Timeline(path: TimelineFixture.race, options: manyCheckpoints)
+    let request = TimelineRequest(.continue, breakpoints: [Symbols(ofGuest: "race").address("increment")])
+    let control = Permissive()
+    // The rounds done are in RBP.
+    control.condition = { _ in (try? timeline.state().rbp) == 7 }
+    #expect(try timeline.forward(request, control: control) == .breakpoint)
+    #expect(try timeline.state().rbp == 7)
+    #expect(control.reports == 8)
+    _ = try timeline.seek(.end)
+    #expect(try timeline.backward(request, control: control) == .breakpoint)
+    #expect(try timeline.state().rbp == 7)
+  }
+
+  /// The demonstration: from the failing end back to the interrupt between load and store.
+  @Test func aWatchpointFindsTheLostUpdate() throws {
+    let timeline = try Timeline(path: TimelineFixture.race)
+    let counter = Symbols(ofGuest: "race").address("counter")
+    let watch = WatchRange(.write, first: counter, last: counter + 7)
+    let request = TimelineRequest(.continue, watches: [watch])
+    func value() -> UInt64 { timeline.read(linear: counter, count: 8).reversed().reduce(0) { $0 << 8 | UInt64($1) } }
+    _ = try timeline.seek(.end)
+    // The writes from the last to the first: where each happened and what it replaced.
+    var writes: [(rip: UInt64, old: UInt64, position: Position)] = []
+    while try timeline.backward(request, control: Permissive()) == .watch(watch, address: counter) {
+      writes.append((try timeline.state().linearRIP, value(), timeline.position))
+    }
+    #expect(writes.last?.old == 0)
+    // A lost update: what is stored is no more than what was there already.
+    _ = try timeline.seek(.begin)
+    var forward: [UInt64] = [0]
+    while try timeline.forward(request, control: Permissive()) == .watch(watch, address: counter) {
+      forward.append(value())
+    }
+    #expect(forward.count == writes.count + 1)
+    #expect(forward.dropLast() == writes.map(\.old).reversed()[...])
+    let lost = try #require(zip(forward, forward.dropFirst()).enumerated().first { $0.element.1 <= $0.element.0 })
+    // The write before it is the handler's.
+    let handlers = writes.reversed()[lost.offset - 1]
+    #expect(handlers.rip == Symbols(ofGuest: "race").address("on_timer") + 1)
+  }
+
+  @Test func readsAndAccessesAreWatchedToo() throws {
+    let timeline = try Timeline(path: TimelineFixture.race)
+    let counter = Symbols(ofGuest: "race").address("counter")
+    func count(_ kind: WatchRange.Kind) throws -> Int {
+      _ = try timeline.seek(.begin)
+      var count = 0
+      let watch = WatchRange(kind, first: counter + 1, last: counter + 1)
+      let request = TimelineRequest(.continue, watches: [watch])
+      while case .watch = try timeline.forward(request, control: Permissive()) { count += 1 }
+      return count
+    }
+    let (reads, writes, both) = (try count(.read), try count(.write), try count(.access))
+    #expect(writes > 10 && reads >= writes)
+    #expect(both >= reads && both <= reads + writes)
+  }
+
+  @Test func aRunCanBeInterrupted() throws {
+    var options = Timeline.Options()
+    options.interval = 100_000
+    let timeline = try fixture.timeline("compute", commandLine: "400000", options: options)
+    let control = Permissive()
+    control.stopAfter = 2
+    #expect(try timeline.forward(TimelineRequest(.continue), control: control) == .interrupted)
+    let place = try timeline.snapshot()
+    #expect(place.instructions > 0)
+    _ = try timeline.seek(.end)
+    control.polls = 0
+    let nowhere = TimelineRequest(.continue, breakpoints: [0x10])
+    #expect(try timeline.backward(nowhere, control: control) == .interrupted)
+    _ = try timeline.seek(.position(place.position))
+    #expect(try timeline.snapshot() == place)
+    _ = try timeline.finish()
+  }
+}
