@@ -1,26 +1,77 @@
+internal import GDBStub
+internal import Glibc
 internal import Replay
 internal import Trace
 internal import VMMCore
 
-/// `chronovisor replay -a [TRACE]`: re-executes a trace and prints its console.
+/// `chronovisor replay [TRACE]`: re-executes a trace, under gdb or on its own.
 enum ReplayCommand: Command {
   static let name = "replay"
-  static let synopsis = "-a [OPTIONS] [TRACE]"
-  static let summary = "re-execute a trace (default: the latest)"
+  static let synopsis = "[OPTIONS] [TRACE] [-- GDB-ARGUMENTS]"
+  static let summary = "re-execute a trace (default: the latest) under gdb, forwards and backwards"
   static let options = [
-    Option("--autopilot", "-a", help: "replay to the end without gdb, check everything, print the console"),
-    Option("--engine", value: "ENGINE", help: "auto (default: the recording's), kvm or software"),
+    Option("--autopilot", "-a", help: "no gdb: replay to the end, check everything, print the console"),
+    Option("--serve", "-s", value: "[HOST:]PORT", help: "serve a debugger here (loopback unless HOST says otherwise)"),
+    Option("--socket", value: "PATH", help: "serve a debugger on a Unix socket"),
+    Option("--stdio", help: "serve a debugger on stdin and stdout: target remote | chronovisor replay --stdio"),
+    Option("--keep-listening", "-k", help: "serve one debugger after another"),
+    Option("--goto", "-g", value: "PLACE", help: "start there: a position, an instruction count i123, or end"),
+    Option("--debugger", "-d", value: "GDB", help: "the gdb to start (default: gdb)"),
+    Option("--script", "-x", value: "FILE", help: "gdb commands to carry out at the begin"),
+    Option("--checkpoint-memory", value: "SIZE", help: "memory for checkpoints: 256M, 1G, ... (default 1G)"),
+    Option("--engine", value: "ENGINE", help: "with -a: auto (default: the recording's), kvm or software"),
   ]
 
   static func run(_ arguments: Arguments) throws -> Int32 {
-    guard arguments.has("--autopilot") else {
-      throw UsageError("give -a: this version replays without gdb only")
+    let path = try arguments.traceOperand()
+    if arguments.has("--autopilot") { return try runAlone(path, try arguments.engineKind()) }
+    var options = Timeline.Options()
+    if let bytes = try arguments.size("--checkpoint-memory") { options.checkpointMemory = Int(min(bytes, 1 << 46)) }
+    let timeline = try Timeline(path: path, options: options)
+    try go(to: arguments.value("--goto"), timeline)
+    let target = ReplayTarget(timeline, name: path)
+    if let endpoint = try arguments.endpoint() {
+      return try serve(target, endpoint, keepsListening: arguments.has("--keep-listening"))
     }
-    let path = arguments.operands.isEmpty ? try TraceDirectory().latest : try arguments.onlyOperand("trace")
+    var gdb = GDBLauncher()
+    if let program = arguments.value("--debugger") { gdb.program = program }
+    gdb.script = arguments.value("--script")
+    gdb.arguments = arguments.rest
+    return try gdb.run(target, images: timeline.initial.images)
+  }
+
+  // MARK: under a debugger
+
+  private static func go(to text: String?, _ timeline: Timeline) throws {
+    guard let text else { return }
+    let place: TimelinePlace
+    if text == "end" {
+      place = .end
+    } else if text.hasPrefix("i"), let count = UInt64(text.dropFirst()) {
+      place = .instruction(count)
+    } else if let position = Position(text) {
+      place = .position(position)
+    } else {
+      throw UsageError("--goto \(text): give a position such as 1234+56, an instruction count i123, or end")
+    }
+    _ = try timeline.seek(place, control: Unattended())
+  }
+
+  private static func serve(_ target: ReplayTarget, _ endpoint: Endpoint, keepsListening: Bool) throws -> Int32 {
+    let server = try Server(endpoint, options: .init(keepsListening: keepsListening))
+    for notice in server.notices { complain("chronovisor: \(notice)") }
+    if endpoint != .standardIO { complain("chronovisor: waiting for gdb: target remote \(server.name)") }
+    _ = server.serve(target) { complain("chronovisor: \($0)") }
+    return ExitStatus.success
+  }
+
+  // MARK: alone
+
+  private static func runAlone(_ path: String, _ engine: EngineKind?) throws -> Int32 {
     let console = ConsoleWriter()
     defer { console.flush() }
     do {
-      let replayer = try TraceReplayer(path: path, engine: try arguments.engineKind())
+      let replayer = try TraceReplayer(path: path, engine: engine)
       let outcome = try replayer.replay { console.put($0) }
       console.flush()
       complain("chronovisor: replay exact: " + replayer.summary(of: outcome, repeats: 1))
@@ -39,6 +90,12 @@ enum ReplayCommand: Command {
   }
 }
 
+/// Nobody stops a run.
+private final class Unattended: TimelineControl {
+  func shouldStop() -> Bool { false }
+  func shouldReport(breakpointAt address: UInt64) -> Bool { true }
+}
+
 extension Arguments {
   /// The engine that `--engine` names; `nil` for `auto`.
   func engineKind() throws -> EngineKind? {
@@ -47,5 +104,29 @@ extension Arguments {
       throw UsageError("--engine \(text): give one of auto, kvm, software")
     }
     return kind
+  }
+
+  /// Where to serve; `nil` for a gdb of our own.
+  fileprivate func endpoint() throws -> Endpoint? {
+    let ways = ["--serve", "--socket", "--stdio"].filter { has($0) }
+    guard ways.count < 2 else { throw UsageError("\(ways[0]) and \(ways[1]) do not go together") }
+    if has("--stdio") { return .standardIO }
+    if let path = value("--socket") { return .unix(path: path) }
+    guard let text = value("--serve") else { return nil }
+    guard case .tcp(let host, let port)? = Endpoint(text) else {
+      throw UsageError("--serve \(text): give a port, or HOST:PORT")
+    }
+    return .tcp(host: host, port: port)
+  }
+
+  /// `512K`, `64M`, `2G` or bytes.
+  fileprivate func size(_ name: String) throws -> UInt64? {
+    guard let text = value(name) else { return nil }
+    let shifts: [Character: UInt64] = ["K": 10, "M": 20, "G": 30]
+    let shift = text.last.flatMap { shifts[Character($0.uppercased())] }
+    guard let number = UInt64(shift == nil ? text[...] : text.dropLast()), number < 1 << 33 else {
+      throw UsageError("\(name) \(text): give a size such as 256M or 1G")
+    }
+    return number << (shift ?? 0)
   }
 }

@@ -1,0 +1,184 @@
+internal import GDBStub
+internal import Replay
+internal import Trace
+internal import VMMCore
+
+/// A timeline as the gdb stub sees it.
+final class ReplayTarget: DebugTarget {
+  private let timeline: Timeline
+  private let name: String
+
+  init(_ timeline: Timeline, name: String) {
+    self.timeline = timeline
+    self.name = name
+  }
+
+  var position: Position { timeline.position }
+  var instructionCount: UInt64? { timeline.instructions }
+
+  var recording: RecordingInfo {
+    let header = timeline.reader.header
+    var facts = [
+      RecordingInfo.Fact("ended", timeline.endReason.map { "\($0)" } ?? "never: the recording is incomplete"),
+      RecordingInfo.Fact("guest", header.guestKind),
+      RecordingInfo.Fact("memory", "\(header.memorySize >> 20) MiB"),
+      RecordingInfo.Fact("recorded with", "\(header.producer), engine \(header.engine), \(header.host)"),
+      RecordingInfo.Fact(
+        "checkpoints", "\(timeline.checkpointCount) automatic, \(timeline.checkpointBytes >> 20) MiB"),
+    ]
+    if !header.commandLine.isEmpty { facts.insert(.init("command line", header.commandLine), at: 2) }
+    return RecordingInfo(
+      name: name, end: Position(ordinal: timeline.eventCount), instructions: timeline.totalInstructions, facts: facts)
+  }
+
+  // MARK: looking
+
+  func registers() throws(TargetError) -> CPUState { try translated { try timeline.state() } }
+
+  func readMemory(at address: UInt64, count: Int) -> [UInt8] { timeline.read(linear: address, count: count) }
+
+  func readPhysicalMemory(at address: GuestPhysicalAddress, count: Int) -> [UInt8] {
+    timeline.read(physical: address, count: count)
+  }
+
+  // MARK: moving
+
+  func resume(_ request: ResumeRequest, control: any ResumeControl) throws(TargetError) -> StopReport {
+    let bridge = ControlBridge(control, self)
+    let wanted = TimelineRequest(
+      TimelineRequest.Mode(request.mode), breakpoints: request.breakpoints,
+      watches: request.watchpoints.map { WatchRange($0) })
+    let stop = try translated {
+      switch request.direction {
+      case .forward: try timeline.forward(wanted, control: bridge)
+      case .backward: try timeline.backward(wanted, control: bridge)
+      }
+    }
+    return report(stop, request.watchpoints)
+  }
+
+  func seek(_ destination: Destination, control: any ResumeControl) throws(TargetError) -> StopReport {
+    let place: TimelinePlace =
+      switch destination {
+      case .begin: .begin
+      case .end: .end
+      case .position(let position): .position(position)
+      case .instruction(let count): .instruction(count)
+      case .checkpoint(let number): .mark(number)
+      }
+    return report(try translated { try timeline.seek(place, control: ControlBridge(control, self)) }, [])
+  }
+
+  private func report(_ stop: TimelineStop, _ watchpoints: [Watchpoint]) -> StopReport {
+    switch stop {
+    case .step: return .step
+    case .breakpoint: return .breakpoint
+    case .watch(let range, let address):
+      guard let watchpoint = watchpoints.first(where: { WatchRange($0) == range }) else { return .step }
+      return .watchpoint(watchpoint, address: address)
+    case .begin: return .begin
+    case .end: return .end
+    case .interrupted: return .interrupted
+    }
+  }
+
+  // MARK: checkpoints and diversions
+
+  var checkpoints: [CheckpointInfo] { timeline.marks.map { CheckpointInfo($0) } }
+
+  func createCheckpoint(note: String) throws(TargetError) -> CheckpointInfo {
+    CheckpointInfo(try translated { try timeline.createMark(note: note) })
+  }
+
+  func deleteCheckpoint(_ number: Int) throws(TargetError) { try translated { try timeline.deleteMark(number) } }
+
+  var isDiverted: Bool { timeline.isDiverted }
+
+  func beginDiversion() throws(TargetError) { try translated { try timeline.beginDiversion() } }
+  func endDiversion() throws(TargetError) { try translated { try timeline.endDiversion() } }
+
+  func setRegisters(_ state: CPUState) throws(TargetError) {
+    guard isDiverted else { throw .readOnly }
+    try translated { try timeline.setState(state) }
+  }
+
+  func writeMemory(_ bytes: [UInt8], at address: UInt64) throws(TargetError) {
+    guard isDiverted else { throw .readOnly }
+    try translated { try timeline.write(bytes, linear: address) }
+  }
+
+  func writePhysicalMemory(_ bytes: [UInt8], at address: GuestPhysicalAddress) throws(TargetError) {
+    guard isDiverted else { throw .readOnly }
+    try translated { try timeline.write(bytes, physical: address) }
+  }
+
+  // MARK: monitor
+
+  let monitorCommands = [
+    MonitorCommandInfo(
+      name: "console", usage: "[LINES]", summary: "what the guest has printed so far: the last lines (20)")
+  ]
+
+  func monitor(_ command: String, arguments: [String]) throws(TargetError) -> String {
+    guard command == "console" else { throw TargetError("no such command") }
+    guard let count = arguments.isEmpty ? 20 : Int(arguments[0]), count > 0 else {
+      throw TargetError("console: give a number of lines")
+    }
+    let text = String(decoding: timeline.consoleText.filter { $0 != 13 }, as: UTF8.self)
+    let lines = text.split(separator: "\n", omittingEmptySubsequences: false).suffix(count)
+    return lines.map { printable(String($0)) }.joined(separator: "\n")
+  }
+
+  /// One place turns what can go wrong into what the user reads.
+  private func translated<T>(_ body: () throws -> T) throws(TargetError) -> T {
+    do {
+      return try body()
+    } catch let divergence as Divergence {
+      throw TargetError(divergence.report.joined(separator: "; "))
+    } catch {
+      throw TargetError("\(error)")
+    }
+  }
+}
+
+/// Carries the timeline's questions to the stub.
+private final class ControlBridge: TimelineControl {
+  private let control: any ResumeControl
+  private let view: any MachineView
+
+  init(_ control: any ResumeControl, _ view: any MachineView) {
+    self.control = control
+    self.view = view
+  }
+
+  func shouldStop() -> Bool { control.shouldStop() }
+  func shouldReport(breakpointAt address: UInt64) -> Bool { control.shouldReport(breakpointAt: address, in: view) }
+}
+
+extension TimelineRequest.Mode {
+  fileprivate init(_ mode: ResumeRequest.Mode) {
+    switch mode {
+    case .step: self = .step
+    case .continue: self = .continue
+    case .range(let start, let end): self = .range(start..<max(start, end))
+    }
+  }
+}
+
+extension WatchRange {
+  fileprivate init(_ watchpoint: Watchpoint) {
+    let kind: Kind =
+      switch watchpoint.kind {
+      case .write: .write
+      case .read: .read
+      case .access: .access
+      }
+    self.init(kind, first: watchpoint.address, last: watchpoint.lastAddress)
+  }
+}
+
+extension CheckpointInfo {
+  fileprivate init(_ mark: Timeline.Mark) {
+    self.init(number: mark.number, position: mark.position, address: mark.address, note: mark.note)
+  }
+}
