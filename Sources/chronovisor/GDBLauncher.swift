@@ -3,8 +3,8 @@ internal import Glibc
 internal import Synchronization
 internal import VMMCore
 
-/// Runs gdb on a replay: as a child on the same terminal, connected to a server in this process by a socket that only this
-/// user can reach.
+/// Runs gdb on a replay: as a child on the same terminal, connected to a server in this process by a socket that only
+/// this user can reach.
 struct GDBLauncher {
   /// The program, looked up in the PATH.
   var program = "gdb"

@@ -1,8 +1,8 @@
 internal import GuestMemory
 internal import VMMCore
 
-/// Guest memory by linear address, as a debugger sees it: with supervisor rights, without setting accessed bits, in every
-/// paging mode (Intel SDM vol. 3, 5.3 to 5.5).
+/// Guest memory by linear address, as a debugger sees it: with supervisor rights, without setting accessed bits, in
+/// every paging mode (Intel SDM vol. 3, 5.3 to 5.5).
 struct LinearMemory {
   private let state: CPUState
   private let memory: GuestMemory

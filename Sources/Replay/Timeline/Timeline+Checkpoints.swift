@@ -3,8 +3,8 @@ public import VMMCore
 
 // Taking checkpoints and going back to them.
 extension Timeline {
-  /// A checkpoint right here; only where `machine.isBetweenInstructions`. Costs a copy of each page that was written since
-  /// the last one was taken or gone back to.
+  /// A checkpoint right here; only where `machine.isBetweenInstructions`. Costs a copy of each page that was written
+  /// since the last one was taken or gone back to.
   func takeCheckpoint() throws -> Checkpoint {
     try collectChanges()
     base = base.updated(pages: takeChangedPages(), from: memory, pool: pool)

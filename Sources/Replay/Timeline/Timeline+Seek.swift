@@ -13,8 +13,8 @@ public enum TimelinePlace: Equatable, Sendable {
 }
 
 extension Timeline {
-  /// Goes to a place: `.step` on arrival, `.interrupted` somewhere on the way when asked to stop. Throws `TimelineError`,
-  /// and stands where it stood, when there is no such place.
+  /// Goes to a place: `.step` on arrival, `.interrupted` somewhere on the way when asked to stop. Throws
+  /// `TimelineError`, and stands where it stood, when there is no such place.
   public func seek(_ place: TimelinePlace, control: any TimelineControl) throws -> TimelineStop {
     guard diversion == nil else { throw TimelineError("a diversion is under way: end it first") }
     switch place {

@@ -48,7 +48,7 @@ public struct TimelineError: Error, Equatable, CustomStringConvertible {
   init(_ description: String) { self.description = description }
 }
 
-/// A replay that can be moved in both directions: a machine that only runs forward, and checkpoints to run forward from.
+/// A replay that can be moved in both directions: a machine that only runs forward, and checkpoints to start from.
 ///
 /// All calls come from one thread. They throw `Divergence` when the replay leaves the recorded path, `TraceError` for a
 /// damaged trace, `TimelineError` for what cannot be done.

@@ -4,8 +4,8 @@ internal import VMMCore
 public enum DebugStop: Equatable, Sendable {
   /// The next instruction is the one at this linear address.
   case breakpoint(UInt64)
-  /// The last instruction (or the delivery of an event) accessed watched bytes: the linear address and number of bytes of
-  /// the first such access, and whether it was a store.
+  /// The last instruction (or the delivery of an event) accessed watched bytes: the linear address and number of bytes
+  /// of the first such access, and whether it was a store.
   case watch(address: UInt64, count: UInt64, write: Bool)
 }
 
@@ -34,16 +34,16 @@ extension SoftwareEngine {
     core.blocks.flush()
   }
 
-  /// Makes `run` stop after an instruction that accesses these bytes. While there are any, instructions are executed one
-  /// by one.
+  /// Makes `run` stop after an instruction that accesses these bytes. While there are any, instructions are executed
+  /// one by one.
   public func setWatches(_ watches: [DebugWatch]) {
     core.watches = watches.filter { $0.count > 0 }
     cpu[SystemSlot.hasWatches] = core.watches.isEmpty ? 0 : 1
     cpu.debugRegistersChanged()
   }
 
-  /// What stopped the last run for a debugger, or was accessed while an interaction was completed or an event delivered
-  /// since; the next run does not stop for it again.
+  /// What stopped the last run for a debugger, or was accessed while an interaction was completed or an event
+  /// delivered since; the next run does not stop for it again.
   public func takeDebugStop() -> DebugStop? {
     if queued == .stopped { queued = nil }
     defer { debugStop = nil }
