@@ -71,6 +71,9 @@ extension TraceDescription {
     return columns(rows)
   }
 
+  /// What the recording grew by, in bytes: the file from its first event on.
+  private var eventBytes: UInt64 { reader.eventChunks.first.map { reader.fileSize - $0.offset } ?? 0 }
+
   var json: JSON {
     let header = reader.header
     let leaves = header.cpuModel.leaves.map { leaf in
@@ -96,7 +99,8 @@ extension TraceDescription {
       ("guest", .string(header.guestKind)), ("memorySize", .number(header.memorySize)),
       ("commandLine", .string(header.commandLine)), ("images", .array(images)),
       ("durationNanoseconds", .number(reader.duration)), ("fileSize", .number(reader.fileSize)),
-      ("eventChunks", .number(UInt64(reader.eventChunks.count))), ("events", .number(events)),
+      ("eventChunks", .number(UInt64(reader.eventChunks.count))), ("eventBytes", .number(eventBytes)),
+      ("events", .number(events)),
       ("counts", .object(counts.map { ($0.kind, .number($0.count)) })), ("end", end?.json ?? .null),
     ])
   }
