@@ -21,8 +21,8 @@ struct PITCounter: StatePart {
   private var isExpired = false
   /// Mode 3: the count in CE was odd.
   private var isOdd = false
-  /// The status bit NULL COUNT: CR holds what has not reached CE. Clear at first, as firmware leaves it: Linux waits for
-  /// that before it has programmed the timer itself (its random numbers for KASLR).
+  /// The status bit NULL COUNT: CR holds what has not reached CE. Clear at first, as firmware leaves it: Linux waits
+  /// for that before it has programmed the timer itself (its random numbers for KASLR).
   private var nullCount = false
 
   private var writesHighNext = false
