@@ -21,7 +21,9 @@ extension Timeline {
     case .begin:
       try goBack(to: store.all[0])
       return .step
-    case .end: return try run(toPlace: .end, control)
+    case .end:
+      try jumpAhead(upTo: Moment(instructions: .max, events: .max))
+      return try run(toPlace: .end, control)
     case .mark(let number):
       guard let mark = kept.first(where: { $0.number == number }) else {
         throw TimelineError("there is no checkpoint \(number)")
