@@ -40,6 +40,9 @@ public final class ReplaySession {
     core = ReplayCore(engine: engine, memory: memory, cursor: cursor, onOutput: { onOutput($1) })
   }
 
+  /// Gets every record as it is replayed, deliveries with the exact count of instructions where the engine counts them.
+  public var onRecord: ((TraceEvent) throws -> Void)?
+
   /// Events that are complete.
   var events: UInt64 { core.progress.events }
 
@@ -49,15 +52,29 @@ public final class ReplaySession {
       switch event {
       case .interaction(let expected, let answer):
         try core.take(try runGuest(.free), expected: expected, answer)
+        try onRecord?(event)
       case .delivery(let delivery, let place):
         try go(to: place)
+        try onRecord?(.delivery(delivery, at: countedPlace ?? place))
         try core.carryOut(delivery, at: place)
-      case .detail(let next): core.progress.detail = next
-      case .digest(let expected): try core.check(expected)
-      case .end(let reason): return try finish(reason)
+      case .detail(let next):
+        core.progress.detail = next
+        try onRecord?(event)
+      case .digest(var expected):
+        try core.check(expected)
+        if let retired = engine.retiredInstructions { expected.instructions = retired }
+        try onRecord?(.digest(expected))
+      case .end(let reason):
+        try onRecord?(event)
+        return try finish(reason)
       }
     }
     return try finish(nil)
+  }
+
+  /// Where the engine stands, when it counts.
+  private var countedPlace: Place? {
+    engine.retiredInstructions.map { .instructions($0 &- core.progress.retiredAtEvent, iterations: 0) }
   }
 
   // MARK: running

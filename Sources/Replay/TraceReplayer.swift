@@ -25,14 +25,30 @@ public final class TraceReplayer {
   }
 
   /// Replays from the begin to the end.
-  public func replay(onOutput: @escaping (UInt8) -> Void) throws -> ReplayOutcome {
+  /// - Parameter onRecord: gets every record, with its place counted where the engine counts.
+  public func replay(
+    onRecord: ((TraceEvent) throws -> Void)? = nil, onOutput: @escaping (UInt8) -> Void
+  ) throws -> ReplayOutcome {
     let machine = try Machine(initial, kind: kind, cpuModel: reader.header.cpuModel)
     let watchdog = HostClock(stopping: machine.engine)
     let session = ReplaySession(
       engine: machine.engine, memory: machine.memory, cursor: reader.makeCursor(), watchdog: watchdog,
       onOutput: onOutput)
+    session.onRecord = onRecord
     defer { replayedEvents = session.events }
     return try session.run()
+  }
+
+  /// Replays on an engine that counts, and writes the same recording to a new trace in which every delivery has its
+  /// exact count of instructions: such a trace replays without searching.
+  public func resolve(to path: String) throws -> ReplayOutcome {
+    precondition(kind == .software, "only the software engine counts")
+    var header = reader.header
+    header.producer += ", resolved"
+    let writer = try TraceWriter(path: path, header: header, machine: initial)
+    let outcome = try replay(onRecord: { try writer.append($0) }, onOutput: { _ in })
+    try writer.close(elapsed: reader.duration)
+    return outcome
   }
 
   /// What a user should know of the file, one line each.

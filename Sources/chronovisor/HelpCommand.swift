@@ -1,7 +1,8 @@
 /// Every verb, in the order in which `help` lists them.
 var commands: [any Command.Type] {
   [
-    RecordCommand.self, RunCommand.self, ReplayCommand.self, VerifyCommand.self, InfoCommand.self, DumpCommand.self,
+    RecordCommand.self, RunCommand.self, ReplayCommand.self, VerifyCommand.self, ResolveCommand.self, InfoCommand.self,
+    DumpCommand.self,
     DiffCommand.self, ListCommand.self, DoctorCommand.self, HelpCommand.self, VersionCommand.self,
   ]
 }

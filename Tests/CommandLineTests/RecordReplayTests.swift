@@ -24,4 +24,20 @@ import VMMCore
   @Test func portio() { roundTrip("portio", statuses: [0]) }
   @Test func compute() { roundTrip("compute", statuses: [0]) }
   @Test func race() { roundTrip("race", ["--chaos"], statuses: [0, 3]) }
+
+  @Test func fingerprintsBecomeCounts() {
+    let trace = folder.file("spin.trace")
+    let resolved = folder.file("resolved.trace")
+    let recording = CommandRunner.run(
+      CommandRunner.chronovisor, ["record", "-o", trace, "--append", "5", TestGuests.path("spin")])
+    #expect(recording.status == 0, "\(recording.errors)")
+    let result = CommandRunner.run(CommandRunner.chronovisor, ["resolve", "-o", resolved, trace])
+    #expect(result.status == 0, "\(result.errors)")
+    let dump = CommandRunner.run(CommandRunner.chronovisor, ["dump", resolved])
+    #expect(dump.output.contains("interrupt") && !dump.output.contains("at rip"), "\(dump.output)")
+    for engine in ["kvm", "software"] {
+      let verification = CommandRunner.run(CommandRunner.chronovisor, ["verify", "--engine", engine, resolved])
+      #expect(verification.status == 0, "\(verification.output)\(verification.errors)")
+    }
+  }
 }
