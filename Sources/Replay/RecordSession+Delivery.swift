@@ -40,9 +40,10 @@ extension RecordSession {
     let now = clock.now()
     board.advance(to: now)
     guard nmiIsDue(now) || board.hasInterrupt else { return nil }
+    // A place inside a REP instruction is carried to its end.
+    if let exit = try engine.finishRepeat() { return exit }
     // Engines that count can name every place: the next turn delivers.
     guard engine.retiredInstructions == nil else { return nil }
-    if let exit = try engine.finishRepeat() { return exit }
     guard try canNamePlaceHere() else { return try waitForKernelMode(now: now) }
     userModeSince = nil
     if !nmiIsDue(now) {
