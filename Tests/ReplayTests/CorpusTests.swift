@@ -29,7 +29,7 @@ import VMMCore
     #expect(outcome.end != nil)
   }
 
-  /// There the reference host's KVM is not as the manuals say: data segments keep their selectors when IRET goes to user
-  /// mode (sse, tasks), and RIP stays on a REP OUTS whose last unit is out (strio).
+  /// There the reference host's KVM is not as the manuals say: data segments keep their selectors when IRET goes to
+  /// user mode (sse, tasks), and RIP stays on a REP OUTS whose last unit is out (strio).
   static let knownToDiffer = ["Traces/sse/sse.trace", "Traces/strio/strio.trace", "Traces/tasks/tasks.trace"]
 }

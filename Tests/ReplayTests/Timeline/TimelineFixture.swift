@@ -18,8 +18,10 @@ struct TimelineFixture {
     -> Timeline
   { try Timeline(path: try record(guest, commandLine: commandLine), options: options) }
 
-  /// The recorded race in which an update is lost.
-  static let race = SourceTree.root + "/Traces/race/race.trace"
+  /// The recorded race in which one of six interrupts loses an update.
+  static let race = SourceTree.root + "/Traces/race-six/race-six.trace"
+  /// The one in which the only interrupt does.
+  static let lostUpdate = SourceTree.root + "/Traces/race/race.trace"
 }
 
 /// Lets everything happen, counts what it is asked.

@@ -39,19 +39,19 @@ private let hasGDB = CommandRunner.run("/usr/bin/env", ["gdb", "--version"]).sta
       [
         "start () at Tests/Guests/race.s", "Breakpoint 1, on_timer ()", "work ()", "on_timer ()", "<on_timer>",
         "No more reverse-execution history.", "start ()", "No more reverse-execution history.", "lost ()",
-        "put_char ()", "lost ()", "position 57 of 120", "position 0 of 120", "position 120 of 120",
+        "put_char ()", "lost ()", "position 56 of 120", "position 0 of 120", "position 120 of 120",
         "Checkpoint 1 at 120", "position 120 of 120", "ended:", "race: 6 interrupts",
       ], in: output)
   }
 
   @Test func aWatchpointGoesBackToTheOldValue() {
     let output = gdb(
-      TimelineFixture.race,
+      TimelineFixture.lostUpdate,
       ["seek end", "watch *(long *) &counter", "reverse-continue", "reverse-continue", "reverse-continue"])
     expect(
       [
-        "Old value = 24", "New value = 23", "increment ()", "Old value = 23", "New value = 22", "on_timer ()",
-        "Old value = 22", "New value = 21", "increment ()",
+        "Old value = 17", "New value = 32", "increment ()", "Old value = 32", "New value = 16", "on_timer ()",
+        "Old value = 16", "New value = 0", "on_timer ()",
       ], in: output)
   }
 
