@@ -118,7 +118,9 @@ public final class ReplaySession {
 
   /// Runs from one pass of the fingerprint's RIP to the next until the whole state is the recorded one.
   private func find(_ fingerprint: Fingerprint) throws {
-    guard try engine.settle() else { throw try core.diverged(.notInterruptible(.nmi)) }
+    guard try engine.settle() else {
+      throw try core.diverged(.unexpectedExit(expected: "a place with recorded registers", actual: .stopped))
+    }
     while try !core.matches(fingerprint) {
       let exit = try runGuest(.until(rip: fingerprint.rip))
       guard exit == .stopped else {

@@ -11,15 +11,7 @@ final class ConsoleWriter {
   }
 
   func flush() {
-    var offset = 0
-    while offset < buffer.count {
-      let written = unsafe buffer.withUnsafeBytes { bytes in
-        unsafe write(STDOUT_FILENO, bytes.baseAddress! + offset, bytes.count - offset)
-      }
-      if written < 0, errno == EINTR { continue }
-      if written <= 0 { break }
-      offset += written
-    }
+    writeAll(buffer, to: STDOUT_FILENO)
     buffer.removeAll(keepingCapacity: true)
   }
 }

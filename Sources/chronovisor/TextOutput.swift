@@ -13,13 +13,7 @@ struct LineOutput {
   }
 
   mutating func flush() {
-    var done = 0
-    while done < buffer.count, !isClosed {
-      let written = unsafe buffer.withUnsafeBytes { bytes in
-        unsafe write(STDOUT_FILENO, bytes.baseAddress! + done, bytes.count - done)
-      }
-      if written > 0 { done += written } else if written == 0 || errno != EINTR { isClosed = true }
-    }
+    if !isClosed { isClosed = !writeAll(buffer, to: STDOUT_FILENO) }
     buffer.removeAll(keepingCapacity: true)
   }
 }

@@ -30,14 +30,3 @@ func runCommandLine(_ words: [String]) -> Int32 {
     return ExitStatus.failure
   }
 }
-
-/// One line of our own words on stderr; stdout is the guest's console.
-func complain(_ line: String) { put(line, STDERR_FILENO) }
-
-/// One line of a result on stdout, at once.
-func say(_ line: String) { put(line, STDOUT_FILENO) }
-
-private func put(_ line: String, _ descriptor: Int32) {
-  let text = line + "\n"
-  unsafe text.withCString { unsafe _ = write(descriptor, $0, strlen($0)) }
-}
