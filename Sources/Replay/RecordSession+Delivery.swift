@@ -10,6 +10,10 @@ extension RecordSession {
   /// How far to step in search of a place with interrupts on, at once.
   private var stepLimit: UInt64 { 256 }
 
+  /// How long chaos holds an interrupt back. Single steps of KVM are slow; and where time is counted in instructions
+  /// nothing else varies the place from run to run.
+  private var longestHold: UInt64 { engine.retiredInstructions == nil ? 32 : 4096 }
+
   /// Delivers what is pending where the engine stands, or a few steps on. Returns the exit that came up on the way.
   func deliverPending(now: UInt64) throws -> VCPUExit? {
     guard nmiIsDue(now) || board.hasInterrupt else {
@@ -21,7 +25,7 @@ extension RecordSession {
       try deliver(.nmi)
       return nil
     }
-    if let exit = try step(chaos.instructionsToHold(), until: { false }) { return exit }
+    if let exit = try step(chaos.instructionsToHold(atMost: longestHold), until: { false }) { return exit }
     if try engine.isInterruptible() {
       try deliverInterrupt()
       return nil
