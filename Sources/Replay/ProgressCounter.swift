@@ -6,6 +6,8 @@ struct ProgressCounter {
   private(set) var isAtInteraction = true
   /// `retiredInstructions` at the last event, where the engine counts.
   private var retiredAtEvent: UInt64?
+  /// `repeatIterations` at the last event.
+  private var iterationsAtEvent: UInt64 = 0
   /// Single steps since the last event, where it does not; `nil` once the guest ran freely.
   private var steps: UInt64? = 0
 
@@ -14,6 +16,7 @@ struct ProgressCounter {
   mutating func eventDone(_ engine: any Engine, isInteraction: Bool) {
     isAtInteraction = isInteraction
     retiredAtEvent = engine.retiredInstructions
+    iterationsAtEvent = engine.repeatIterations
     steps = 0
   }
 
@@ -33,5 +36,11 @@ struct ProgressCounter {
   func instructions(_ engine: any Engine) -> UInt64? {
     guard let retired = engine.retiredInstructions, let retiredAtEvent else { return steps }
     return retired - retiredAtEvent
+  }
+
+  /// Iterations of the REP instruction under way since the last event.
+  func iterations(_ engine: any Engine) -> UInt64 {
+    let all = engine.repeatIterations
+    return instructions(engine) == 0 && all >= iterationsAtEvent ? all - iterationsAtEvent : all
   }
 }

@@ -25,7 +25,7 @@ extension RecordSession {
       try deliver(.nmi)
       return nil
     }
-    if let exit = try step(chaos.instructionsToHold(atMost: longestHold), until: { false }) { return exit }
+    if let exit = try holdBack() { return exit }
     if try engine.isInterruptible() {
       try deliverInterrupt()
       return nil
@@ -39,13 +39,32 @@ extension RecordSession {
     return nil
   }
 
+  /// Lets chaos choose the place: some instructions on, or inside a REP instruction that begins on the way. Returns an
+  /// exit that came first.
+  private func holdBack() throws -> VCPUExit? {
+    let count = chaos.instructionsToHold(atMost: longestHold)
+    guard engine.stopsInsideRepeat, count > 0 else { return try step(count, until: { false }) }
+    let iterations = chaos.instructionsToHold(atMost: longestHold)
+    guard iterations > 0 else { return try step(count, until: { false }) }
+    for _ in 0..<count {
+      let exit = try engine.runIterations(iterations)
+      guard exit == .stopped else {
+        progress.ranFreely()
+        return exit
+      }
+      progress.stepped(1)
+      if engine.repeatIterations > 0, try engine.isInterruptible() { return nil }
+    }
+    return nil
+  }
+
   /// The guest was stopped between events. Returns the exit that came up while a place was looked for.
   func placeAfterStop() throws -> VCPUExit? {
     let now = clock.now()
     board.advance(to: now)
     guard nmiIsDue(now) || board.hasInterrupt else { return nil }
-    // A place inside a REP instruction is carried to its end.
-    if let exit = try engine.finishRepeat() { return exit }
+    // Where a place inside a REP instruction has no name, the instruction is carried to its end.
+    if !engine.stopsInsideRepeat, let exit = try engine.finishRepeat() { return exit }
     // Engines that count can name every place: the next turn delivers.
     guard engine.retiredInstructions == nil else { return nil }
     guard try canNamePlaceHere() else { return try waitForKernelMode(now: now) }
@@ -129,7 +148,9 @@ extension RecordSession {
 
   /// The place where the engine stands.
   private func placeHere() throws -> Place {
-    if let instructions = progress.instructions(engine) { return .instructions(instructions, iterations: 0) }
+    if let instructions = progress.instructions(engine) {
+      return .instructions(instructions, iterations: progress.iterations(engine))
+    }
     let state = try engine.state()
     return .fingerprint(Fingerprint(rip: state.linearRIP, cpu: state.digest, memory: try probe.memoryNow()))
   }

@@ -107,7 +107,8 @@ public final class RecordSession {
     if let nmiAt { stop = min(stop, nmiAt) }
     if let timeout = options.timeout { stop = min(stop, timeout) }
     if blockedSince != nil { stop = min(stop, now + retryInterval) }
-    return stop
+    // Entering takes time: a timer that is faster than that must not keep the guest from running at all.
+    return engine.retiredInstructions == nil ? max(stop, now + 50_000) : stop
   }
 
   private func handle(_ exit: VCPUExit) throws -> EndReason? {

@@ -14,6 +14,8 @@ struct ReplayProgress {
   var events: UInt64 = 0
   /// Instructions retired at the last event, from engines that count them.
   var retiredAtEvent: UInt64 = 0
+  /// Iterations that a REP instruction under way had done at the last event.
+  var iterationsAtEvent: UInt64 = 0
   /// Digests and fingerprints that held.
   var checks: UInt64 = 0
   var lastGood = Position.begin
@@ -43,10 +45,18 @@ final class ReplayCore {
     probe = StateProbe(engine: engine, memory: memory)
   }
 
-  /// Where the replay stands: at the last event, and where the engine counts so many instructions after it.
+  /// Where the replay stands: at the last event, and where the engine counts so far after it.
   var position: Position {
-    let since = engine.retiredInstructions.map { $0 &- progress.retiredAtEvent } ?? 0
-    return Position(ordinal: progress.events, instructions: since)
+    Position(ordinal: progress.events, instructions: instructions, iterations: iterations)
+  }
+
+  /// Instructions since the last event, from engines that count them.
+  var instructions: UInt64 { engine.retiredInstructions.map { $0 &- progress.retiredAtEvent } ?? 0 }
+
+  /// Iterations of the REP instruction under way since the last event.
+  var iterations: UInt64 {
+    let all = engine.repeatIterations
+    return instructions == 0 && all >= progress.iterationsAtEvent ? all - progress.iterationsAtEvent : all
   }
 
   // MARK: events
@@ -90,6 +100,7 @@ final class ReplayCore {
     progress.history.append(event, ordinal: progress.events)
     progress.events += 1
     progress.retiredAtEvent = engine.retiredInstructions ?? 0
+    progress.iterationsAtEvent = engine.repeatIterations
   }
 
   // MARK: checks

@@ -74,7 +74,7 @@ public final class ReplaySession {
 
   /// Where the engine stands, when it counts.
   private var countedPlace: Place? {
-    engine.retiredInstructions.map { .instructions($0 &- core.progress.retiredAtEvent, iterations: 0) }
+    engine.retiredInstructions.map { _ in .instructions(core.instructions, iterations: core.iterations) }
   }
 
   // MARK: running
@@ -106,13 +106,32 @@ public final class ReplaySession {
 
   private func go(to place: Place) throws {
     switch place {
-    case .instructions(0, iterations: 0): break
-    case .instructions(let count, _):
-      let exit = try runGuest(.instructions(count))
-      guard exit == .stopped else {
-        throw try core.diverged(.unexpectedExit(expected: "\(count) instructions after the last event", actual: exit))
+    case .instructions(let count, let iterations):
+      if iterations > 0, !engine.stopsInsideRepeat { throw core.refusal(.insideRepeat) }
+      if count > 0 {
+        let exit = try runGuest(.instructions(count))
+        guard exit == .stopped else {
+          throw try core.diverged(
+            .unexpectedExit(expected: "\(count) instructions after the last event", actual: exit))
+        }
       }
+      try goInside(iterations)
     case .fingerprint(let fingerprint): try find(fingerprint)
+    }
+  }
+
+  /// Carries the REP instruction at RIP on until so many of its iterations are done since the last event.
+  private func goInside(_ iterations: UInt64) throws {
+    let deadline = watchdog.now() + patience
+    let retired = engine.retiredInstructions
+    while core.iterations < iterations {
+      _ = try watchdog.limit(until: deadline)
+      let exit = try engine.runIterations(min(iterations - core.iterations, 1_000_000))
+      guard exit == .stopped || exit == .kicked, engine.retiredInstructions == retired else {
+        throw try core.diverged(
+          .unexpectedExit(expected: "an interrupt after \(iterations) iterations of a REP instruction", actual: exit))
+      }
+      guard watchdog.now() < deadline else { throw try core.diverged(.stuck(seconds: patience / 1_000_000_000)) }
     }
   }
 

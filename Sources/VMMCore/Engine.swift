@@ -63,6 +63,15 @@ public protocol Engine: AnyObject {
   /// boundary. Returns the interaction that came up instead, if one did.
   func finishRepeat() throws(EngineError) -> VCPUExit?
 
+  /// Iterations that the REP instruction at RIP has done in its present execution; 0 between instructions, and where
+  /// an event is to be delivered first. Counted by engines that can stop there.
+  var repeatIterations: UInt64 { get }
+  /// `runIterations` works.
+  var stopsInsideRepeat: Bool { get }
+  /// Executes the next instruction alone, as `.instructions(1)`, but at most `count` (> 0) further iterations of a REP
+  /// instruction. `.stopped` after either.
+  func runIterations(_ count: UInt64) throws(EngineError) -> VCPUExit
+
   /// CPL. Only where `settle` holds.
   func privilegeLevel() throws(EngineError) -> UInt8
 
@@ -76,6 +85,11 @@ public protocol Engine: AnyObject {
 extension Engine {
   public func prepareToRestore() throws(EngineError) {}
   public func finishRepeat() throws(EngineError) -> VCPUExit? { nil }
+  public var repeatIterations: UInt64 { 0 }
+  public var stopsInsideRepeat: Bool { false }
+  public func runIterations(_ count: UInt64) throws(EngineError) -> VCPUExit {
+    .failed("the \(name) engine cannot stop inside a REP instruction")
+  }
   public var stopsInUserMode: Bool { true }
   public func privilegeLevel() throws(EngineError) -> UInt8 { try state().privilegeLevel }
 }

@@ -4,18 +4,23 @@ internal import VMMCore
 final class Checkpoint {
   let moment: Moment
   let state: CPUState
+  /// `SoftwareEngine.iterationsUnderWay`.
+  let iterations: UInt64
   let progress: ReplayProgress
   let image: MemoryImage
 
-  init(moment: Moment, state: CPUState, progress: ReplayProgress, image: MemoryImage) {
+  init(moment: Moment, state: CPUState, iterations: UInt64, progress: ReplayProgress, image: MemoryImage) {
     self.moment = moment
     self.state = state
+    self.iterations = iterations
     self.progress = progress
     self.image = image
   }
 
   var position: Position {
-    Position(ordinal: moment.events, instructions: moment.instructions &- progress.retiredAtEvent)
+    Position(
+      ordinal: moment.events, instructions: moment.instructions &- progress.retiredAtEvent,
+      iterations: moment.iterations)
   }
 }
 

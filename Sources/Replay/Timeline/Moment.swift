@@ -5,8 +5,15 @@ struct Moment: Hashable, Comparable {
   var instructions: UInt64
   /// Events complete: an interrupt that is delivered makes a new moment without an instruction.
   var events: UInt64
+  /// Iterations of the REP instruction under way since the last event.
+  var iterations: UInt64 = 0
 
   static let begin = Moment(instructions: 0, events: 0)
 
-  static func < (a: Moment, b: Moment) -> Bool { (a.instructions, a.events) < (b.instructions, b.events) }
+  static func < (a: Moment, b: Moment) -> Bool {
+    (a.instructions, a.events, a.iterations) < (b.instructions, b.events, b.iterations)
+  }
+
+  /// The least moment after it.
+  var next: Moment { Moment(instructions: instructions, events: events, iterations: iterations &+ 1) }
 }

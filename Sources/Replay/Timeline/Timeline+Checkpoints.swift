@@ -1,5 +1,6 @@
 internal import GuestMemory
 public import VMMCore
+internal import X86
 
 // Taking checkpoints and going back to them.
 extension Timeline {
@@ -9,7 +10,8 @@ extension Timeline {
     try collectChanges()
     base = base.updated(pages: takeChangedPages(), from: memory, pool: pool)
     return Checkpoint(
-      moment: moment, state: try machine.state(), progress: machine.core.progress, image: base)
+      moment: moment, state: try machine.state(), iterations: machine.engine.iterationsUnderWay,
+      progress: machine.core.progress, image: base)
   }
 
   func collectChanges() throws { try machine.core.probe.collectChanges() }
@@ -27,7 +29,7 @@ extension Timeline {
     return pages
   }
 
-  /// Leaves an automatic checkpoint here.
+  /// Leaves an automatic checkpoint here, where steps end: not inside a REP instruction.
   func leaveCheckpoint() throws {
     store.insert(try takeCheckpoint())
     store.thin(around: moment, budget: options.checkpointMemory, pool: pool)
@@ -41,8 +43,7 @@ extension Timeline {
     let pages = merge(written, different)
     for page in pages { checkpoint.image.restore(page: page, in: memory) }
     base = checkpoint.image
-    try machine.restore(
-      checkpoint.state, instructions: checkpoint.moment.instructions, progress: checkpoint.progress, changed: pages)
+    try machine.restore(checkpoint, changed: pages)
   }
 
   /// Two ascending lists as one.

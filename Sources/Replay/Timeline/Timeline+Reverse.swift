@@ -68,7 +68,7 @@ extension Timeline {
   /// Goes to a moment that the machine has been at. False when it was interrupted on the way.
   @discardableResult
   func go(to moment: Moment, _ control: any TimelineControl) throws -> Bool {
-    try approach(.moment(moment), before: Moment(instructions: moment.instructions, events: moment.events + 1), control)
+    try approach(.moment(moment), before: moment.next, control)
   }
 
   /// Runs to a goal from the nearest checkpoint before `bound`, or from here if that is nearer, and leaves checkpoints
@@ -86,7 +86,7 @@ extension Timeline {
       guard goal.instructions > distance, goal.instructions - distance > here else { continue }
       let count = goal.instructions - distance
       guard try runQuietly(to: .init(instructions: count), control) else { return false }
-      if !store.hasOne(within: distance / 2, before: moment) { try leaveCheckpoint() }
+      if machine.isAtInstruction, !store.hasOne(within: distance / 2, before: moment) { try leaveCheckpoint() }
     }
     return try runQuietly(to: goal, control)
   }
@@ -125,7 +125,10 @@ extension Timeline {
       guard let hits = try lastHit(until: end, before: here, request, control) else { return .interrupted }
       if let hit = hits.last {
         switch hit.stop {
-        case .watch: guard try goToPredecessor(of: hit.moment, control) else { return .interrupted }
+        case .watch:
+          guard try goToPredecessor(of: hit.moment, control) else { return .interrupted }
+          // The hit before it is nearer when one REP instruction has both.
+          if hits.count > 1, hits[0].moment > moment, try !go(to: hits[0].moment, control) { return .interrupted }
         default: guard try go(to: hit.moment, control) else { return .interrupted }
         }
         return hit.stop
@@ -135,28 +138,25 @@ extension Timeline {
     return try go(to: .begin, control) ? .begin : .interrupted
   }
 
-  /// Runs from a checkpoint to the end of its segment and returns the last stop on the way (none: an empty list); `nil`
-  /// when it was interrupted.
+  /// Runs from a checkpoint to the end of its segment and returns the last two stops on the way, the last one last;
+  /// `nil` when it was interrupted.
   private func lastHit(
     until end: Moment, before here: Moment, _ request: TimelineRequest, _ control: any TimelineControl
   ) throws -> [Hit]? {
     machine.arm(breakpoints: request.breakpoints, watches: request.watches)
-    var last: Hit?
-    if let address = try machine.breakpointHere(), control.shouldReport(breakpointAt: address) {
-      last = Hit(moment: moment, stop: .breakpoint)
-    }
+    var hits: [Hit] = []
+    func note(_ stop: TimelineStop) { hits = hits.suffix(1) + [Hit(moment: moment, stop: stop)] }
+    if let address = try machine.breakpointHere(), control.shouldReport(breakpointAt: address) { note(.breakpoint) }
     while true {
       switch try machine.advance(to: .moment(end), shouldStop: { control.shouldStop() }) {
       case .breakpoint(let address):
-        if moment < here, moment < end, control.shouldReport(breakpointAt: address) {
-          last = Hit(moment: moment, stop: .breakpoint)
-        }
+        if moment < here, moment < end, control.shouldReport(breakpointAt: address) { note(.breakpoint) }
       case .watch(let range, let address):
-        if moment <= here { last = Hit(moment: moment, stop: .watch(range, address: address)) }
+        if moment <= here { note(.watch(range, address: address)) }
       case .interrupted: return nil
-      case .goal, .end, .delivered: return last.map { [$0] } ?? []
+      case .goal, .end, .delivered: return hits
       }
-      if moment >= end { return last.map { [$0] } ?? [] }
+      if moment >= end { return hits }
     }
   }
 }

@@ -56,7 +56,7 @@ extension Timeline {
   }
 
   private func seek(position: Position, _ control: any TimelineControl) throws -> TimelineStop {
-    guard position.ordinal <= eventCount, position.iterations == 0 else {
+    guard position.ordinal <= eventCount else {
       throw TimelineError("there is no position \(position): the last one is \(eventCount)")
     }
     let origin = try placeToReturnTo()
@@ -70,7 +70,8 @@ extension Timeline {
       if stop == .interrupted { return stop }
     }
     let wanted = machine.core.progress.retiredAtEvent &+ position.instructions
-    let stop = instructions < wanted ? try run(toPlace: .init(instructions: wanted), control) : .step
+    let stop = try run(
+      toPlace: .init(instructions: wanted, events: position.ordinal, iterations: position.iterations), control)
     if stop == .interrupted { return stop }
     guard machine.core.position == position else {
       try goBack(to: origin)

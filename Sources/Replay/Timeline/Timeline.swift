@@ -184,7 +184,7 @@ public final class Timeline {
       if next < goal.instructions { partial = .init(instructions: next) }
       switch try machine.advance(to: partial, shouldStop: { control.shouldStop() }) {
       case .goal, .delivered:
-        if partial.instructions == goal.instructions && partial.events == goal.events { return .step }
+        if partial.instructions == goal.instructions { return .step }
       case .breakpoint: if accepts(control) { return .breakpoint }
       case .watch(let range, let address): return .watch(range, address: address)
       case .end: return try atEnd()
@@ -203,7 +203,7 @@ public final class Timeline {
     let here = moment
     guard let last = store.last(upTo: here) else { return here.instructions &+ options.interval }
     let since = here.instructions &- last.moment.instructions
-    guard since >= options.interval, machine.isBetweenInstructions else {
+    guard since >= options.interval, machine.isAtInstruction else {
       return here.instructions &+ max(1, options.interval &- min(since, options.interval))
     }
     try leaveCheckpoint()

@@ -73,10 +73,16 @@ final class TimelineMachine {
     try completeEvent()
   }
 
-  var moment: Moment { Moment(instructions: engine.retiredInstructions ?? 0, events: core.progress.events) }
+  var moment: Moment {
+    Moment(
+      instructions: engine.retiredInstructions ?? 0, events: core.progress.events, iterations: core.iterations)
+  }
 
-  /// The state can be read, and taken up again later, here: between instructions, and not inside a REP.
-  var isBetweenInstructions: Bool { (try? engine.settle()) == true && engine.repeatIterations == 0 }
+  /// The state can be read, and taken up again later, here: between instructions, or between two iterations of a REP.
+  var isBetweenInstructions: Bool { (try? engine.settle()) == true }
+
+  /// Not inside a REP.
+  var isAtInstruction: Bool { isBetweenInstructions && engine.iterationsUnderWay == 0 }
 
   // MARK: breakpoints and watchpoints
 
@@ -92,7 +98,7 @@ final class TimelineMachine {
 
   /// A breakpoint lies right here.
   func breakpointHere() throws -> UInt64? {
-    guard !breakpoints.isEmpty, isBetweenInstructions else { return nil }
+    guard !breakpoints.isEmpty, isAtInstruction else { return nil }
     let address = engine.linearRIP
     return breakpoints.contains(address) ? address : nil
   }
@@ -117,11 +123,20 @@ final class TimelineMachine {
   struct Goal {
     var instructions: UInt64
     var events: UInt64 = 0
+    /// Iterations of a REP instruction since the last event.
+    var iterations: UInt64 = 0
     /// Stop where an interrupt has been delivered.
     var stopsAtDelivery = false
 
-    static func moment(_ moment: Moment) -> Goal { Goal(instructions: moment.instructions, events: moment.events) }
+    static func moment(_ moment: Moment) -> Goal {
+      Goal(instructions: moment.instructions, events: moment.events, iterations: moment.iterations)
+    }
     static let end = Goal(instructions: .max, events: .max)
+
+    func isReached(at now: Moment) -> Bool {
+      guard now.instructions >= instructions, now.events >= events else { return false }
+      return now.iterations >= iterations || now.instructions > instructions || now.events > events
+    }
   }
 
   /// Runs forward along the recording. Throws `Divergence`, `TraceError` or `EngineError`.
@@ -129,15 +144,32 @@ final class TimelineMachine {
     while true {
       if let stop = try stopHere() { return stop }
       let now = moment
-      if now.instructions >= goal.instructions && now.events >= goal.events && isBetweenInstructions { return .goal }
-      // A goal that asks for events needs none further of instructions.
-      let room = now.instructions < goal.instructions ? goal.instructions - now.instructions : slice
-      let stop = try advance(by: min(room, slice))
+      if goal.isReached(at: now), isBetweenInstructions { return .goal }
+      let stop = try advance(stretch(from: now, to: goal))
       if let stop, stop != .delivered || goal.stopsAtDelivery { return takeWatchHit() ?? stop }
       unpolled &+= TimelineMachine.eventWork &+ (moment.instructions &- now.instructions)
       guard unpolled >= slice else { continue }
       unpolled = 0
       if shouldStop(), isBetweenInstructions { return .interrupted }
+    }
+  }
+
+  /// How far to run at once.
+  private func stretch(from now: Moment, to goal: Goal) -> Stretch {
+    if now.instructions < goal.instructions { return .instructions(min(goal.instructions - now.instructions, slice)) }
+    // A goal that asks for events needs none further of instructions.
+    guard now.events >= goal.events, now.iterations < goal.iterations else { return .instructions(slice) }
+    return .iterations(min(goal.iterations - now.iterations, slice))
+  }
+
+  private enum Stretch {
+    case instructions(UInt64)
+    /// Of the REP instruction at RIP; of any other instruction one.
+    case iterations(UInt64)
+
+    func atMost(_ count: UInt64) -> Stretch {
+      guard case .instructions(let own) = self else { return self }
+      return .instructions(min(own, count))
     }
   }
 
@@ -152,40 +184,41 @@ final class TimelineMachine {
     return .breakpoint(address)
   }
 
-  /// Up to `count` instructions (at least 1), or up to and with the next event.
-  private func advance(by count: UInt64) throws -> MachineStop? {
+  /// Some way, or up to and with the next event.
+  private func advance(_ stretch: Stretch) throws -> MachineStop? {
     switch try core.progress.cursor.peek() {
     case .interaction(let expected, let answer):
-      guard let exit = try runEngine(count) else { return nil }
+      guard let exit = try runEngine(stretch) else { return nil }
       try core.take(exit, expected: expected, answer)
       _ = try core.progress.cursor.next()
       try completeEvent()
       return nil
-    case .delivery(let delivery, let place): return try advance(by: count, to: delivery, at: place)
+    case .delivery(let delivery, let place): return try advance(stretch, to: delivery, at: place)
     // These stand right behind an event, where `completeEvent` takes them.
     case .digest, .detail: throw try diverged(.unexpectedExit(expected: "an event", actual: .stopped))
     case .end(.shutdown):
-      guard let exit = try runEngine(count) else { return nil }
+      guard let exit = try runEngine(stretch) else { return nil }
       guard exit == .shutdown else { throw try diverged(.unexpectedExit(expected: "a triple fault", actual: exit)) }
       return .end
     case .end, nil: return .end
     }
   }
 
-  private func advance(by count: UInt64, to delivery: Delivery, at place: Trace.Place) throws -> MachineStop? {
-    let since = engine.retiredInstructions.map { $0 &- core.progress.retiredAtEvent } ?? 0
+  private func advance(_ stretch: Stretch, to delivery: Delivery, at place: Trace.Place) throws -> MachineStop? {
+    let since = core.instructions
     switch place {
-    case .instructions(let wanted, _):
+    case .instructions(let wanted, let iterations):
       if since < wanted {
-        return try approach(min(count, wanted - since), "\(wanted) instructions after the last event")
+        return try approach(stretch.atMost(wanted - since), "\(wanted) instructions after the last event")
       }
+      if core.iterations < iterations { return try approach(iterations: iterations, stretch) }
     case .fingerprint(let fingerprint):
       if let wanted = foundPlaces[core.progress.events] {
-        if since < wanted { return try approach(min(count, wanted - since), "the place of an interrupt") }
+        if since < wanted { return try approach(stretch.atMost(wanted - since), "the place of an interrupt") }
       } else {
         guard try core.matches(fingerprint) else {
           expectFingerprint(at: fingerprint.rip)
-          return try approach(count, "an interrupt at rip \(hex(fingerprint.rip)) with recorded registers")
+          return try approach(stretch, "an interrupt at rip \(hex(fingerprint.rip)) with recorded registers")
         }
         foundPlaces[core.progress.events] = since
         core.checkHeld()
@@ -200,14 +233,31 @@ final class TimelineMachine {
   }
 
   /// Runs towards a delivery: nothing else may come up.
-  private func approach(_ count: UInt64, _ what: String) throws -> MachineStop? {
-    if let exit = try runEngine(count) { throw try diverged(.unexpectedExit(expected: what, actual: exit)) }
+  private func approach(_ stretch: Stretch, _ what: String) throws -> MachineStop? {
+    if let exit = try runEngine(stretch) { throw try diverged(.unexpectedExit(expected: what, actual: exit)) }
     return nil
   }
 
+  /// The same for a delivery inside the REP instruction at RIP.
+  private func approach(iterations wanted: UInt64, _ stretch: Stretch) throws -> MachineStop? {
+    var count = min(wanted - core.iterations, slice)
+    if case .iterations(let most) = stretch { count = min(count, most) }
+    let retired = engine.retiredInstructions
+    let what = "an interrupt after \(wanted) iterations of a REP instruction"
+    let stop = try approach(.iterations(count), what)
+    guard engine.retiredInstructions == retired else {
+      throw try diverged(.unexpectedExit(expected: what, actual: .stopped))
+    }
+    return stop
+  }
+
   /// Enters the guest; `nil` when it was stopped by the count or for a debugger.
-  private func runEngine(_ count: UInt64) throws -> VCPUExit? {
-    let exit = try engine.run(.instructions(count))
+  private func runEngine(_ stretch: Stretch) throws -> VCPUExit? {
+    let exit =
+      switch stretch {
+      case .instructions(let count): try engine.run(.instructions(count))
+      case .iterations(let count): try engine.runIterations(count)
+      }
     switch exit {
     case .stopped, .kicked: return nil
     default: return exit
@@ -256,11 +306,12 @@ final class TimelineMachine {
   func state() throws -> CPUState { try engine.state() }
 
   /// Takes up a state whose memory is in place already; `changed` are the pages that differ from before.
-  func restore(_ state: CPUState, instructions: UInt64, progress: ReplayProgress, changed: [Int]) throws {
+  func restore(_ checkpoint: Checkpoint, changed: [Int]) throws {
     engine.memoryChanged(pages: changed)
-    try engine.setState(state)
-    engine.setRetiredInstructions(instructions)
-    core.progress = progress
+    try engine.setState(checkpoint.state)
+    engine.setRetiredInstructions(checkpoint.moment.instructions)
+    engine.iterationsUnderWay = checkpoint.iterations
+    core.progress = checkpoint.progress
     core.probe.note(changed)
     expectFingerprint(at: nil)
     lookedAt = place

@@ -29,6 +29,28 @@ public final class SoftwareEngine: Engine {
   /// Never throws. `.failed` when the last interaction has not been answered, or the vCPU is halted and nothing has
   /// woken it.
   public func run(_ limit: RunLimit) throws(EngineError) -> VCPUExit {
+    if let exit = exitBeforeRunning() { return exit }
+    switch limit {
+    // More than any run can retire.
+    case .free: return run(count: 1 << 62)
+    case .instructions(let count): return run(count: min(count, 1 << 62))
+    case .until(let rip): return run(count: 1 << 62, stopAddress: rip)
+    }
+  }
+
+  public var stopsInsideRepeat: Bool { true }
+
+  public func runIterations(_ count: UInt64) throws(EngineError) -> VCPUExit {
+    if let exit = exitBeforeRunning() { return exit }
+    // What is delivered first begins a new count.
+    if cpu.isEventDue, let end = cpu.settleEvents() { return exit(of: end) }
+    cpu[Slot.repeatLimit] = cpu[Slot.repeatIterations] &+ count
+    defer { cpu[Slot.repeatLimit] = 0 }
+    return run(count: 1)
+  }
+
+  /// What a run hands out without executing anything.
+  private func exitBeforeRunning() -> VCPUExit? {
     if let exit = queued {
       queued = nil
       if exit != .stopped { debugStop = nil }
@@ -40,12 +62,7 @@ public final class SoftwareEngine: Engine {
       return takeKick() ? .kicked : .failed("the vCPU is halted and no interrupt was injected")
     }
     cpu.forgetDebugStop()
-    switch limit {
-    // More than any run can retire.
-    case .free: return run(count: 1 << 62)
-    case .instructions(let count): return run(count: min(count, 1 << 62))
-    case .until(let rip): return run(count: 1 << 62, stopAddress: rip)
-    }
+    return nil
   }
 
   private func run(count: UInt64, stopAddress: UInt64? = nil) -> VCPUExit {
@@ -175,8 +192,13 @@ public final class SoftwareEngine: Engine {
     return cpu[Slot.kick] != 0
   }
 
-  /// Completed iterations of the REP instruction at RIP.
-  public var repeatIterations: UInt64 { cpu[Slot.repeatIterations] }
+  public var repeatIterations: UInt64 { cpu[Slot.eventKind] == 0 ? cpu[Slot.repeatIterations] : 0 }
+
+  /// The same, also where an event is to be delivered first: what a checkpoint holds beside the state.
+  public var iterationsUnderWay: UInt64 {
+    get { cpu[Slot.repeatIterations] }
+    set { cpu[Slot.repeatIterations] = newValue }
+  }
 
   public func finishRepeat() throws(EngineError) -> VCPUExit? {
     guard isSettled, repeatIterations != 0 else { return nil }

@@ -162,10 +162,11 @@ extension CPU {
     s[Slot.interruptShadow] = 0
     rip = nextRIP(op)
     // Each iteration of a REP instruction ends in a trap.
-    let trapsInside = traps && op.isRepeated && s[Slot.repeatLimit] == 0
+    let trapsInside = traps && op.isRepeated
+    let (limit, done) = (s[Slot.repeatLimit], s[Slot.repeatIterations])
     if trapsInside { s[Slot.repeatLimit] = s[Slot.repeatIterations] &+ 1 }
     let completes = execute(op)
-    if trapsInside { s[Slot.repeatLimit] = 0 }
+    if trapsInside { s[Slot.repeatLimit] = limit }
     if completes {
       s[Slot.remaining] &-= 1
       clearReplies()
@@ -173,11 +174,17 @@ extension CPU {
       afterInstruction(trap: traps)
       return s[SystemSlot.stopReason] != 0 ? .stopAddress : nil
     }
+    let watched = s[SystemSlot.stopReason]
     s[SystemSlot.stopReason] = 0
     let end = abandon(op, shadow: shadow)
-    if trapsInside && end == .iterations {
-      afterInstruction(trap: true)
-      return nil
+    if end == .iterations || end == .kicked {
+      // The iterations before are done.
+      s[SystemSlot.stopReason] = watched
+      let traps = trapsInside && s[Slot.repeatIterations] != done
+      if traps { afterInstruction(trap: true) }
+      if end == .kicked && (watched != 0 || traps) { s[Slot.kick] = 1 }
+      if watched != 0 { return .stopAddress }
+      if traps { return nil }
     }
     if end != nil { restoreResumeFlag() }
     return end

@@ -17,11 +17,13 @@ extension CPU {
     return true
   }
 
-  /// Another thread wants the run to end, or the iteration to stop at is reached: the instruction is left as it is.
+  /// Another thread wants the run to end, the iteration to stop at is reached, or the last one accessed what a debugger
+  /// watches: the instruction is left as it is.
   @inline(__always)
   private func pauseBeforeIteration() -> Bool? {
-    if s[Slot.kick] | s[Slot.repeatLimit] == 0 { return nil }
-    if s[Slot.kick] != 0 || s[Slot.repeatIterations] >= s[Slot.repeatLimit] {
+    let isWatched = s[SystemSlot.stopReason]
+    if s[Slot.kick] | s[Slot.repeatLimit] | isWatched == 0 { return nil }
+    if s[Slot.kick] | isWatched != 0 || s[Slot.repeatIterations] >= s[Slot.repeatLimit] {
       s[Slot.exitKind] = ExitKind.pause
       return false
     }
