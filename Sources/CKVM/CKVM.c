@@ -55,6 +55,18 @@ int ckvm_set_cpuid(int vcpu, const struct kvm_cpuid_entry2 *entries, uint32_t co
   return ckvm_ioctl_pointer(vcpu, KVM_SET_CPUID2, buffer);
 }
 
+int ckvm_get_supported_cpuid(int kvm, struct kvm_cpuid_entry2 *entries, uint32_t capacity) {
+  _Alignas(8) uint8_t buffer[sizeof(struct kvm_cpuid2) + CPUID_MAX * sizeof(struct kvm_cpuid_entry2)];
+  if (capacity > CPUID_MAX) return -E2BIG;
+  memset(buffer, 0, cpuid_header);
+  struct kvm_cpuid2 *cpuid = (struct kvm_cpuid2 *)(void *)buffer;
+  cpuid->nent = capacity;
+  int result = ckvm_ioctl_pointer(kvm, KVM_GET_SUPPORTED_CPUID, cpuid);
+  if (result < 0) return result;
+  memcpy(entries, buffer + cpuid_header, cpuid->nent * sizeof entries[0]);
+  return (int)cpuid->nent;
+}
+
 int ckvm_get_dirty_log(int vm, uint32_t slot, uint64_t *bitmap) {
   struct kvm_dirty_log log;
   memset(&log, 0, sizeof log);

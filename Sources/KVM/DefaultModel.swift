@@ -1,49 +1,48 @@
+internal import CKVM
 public import VMMCore
 
-extension CPUModel {
-  /// What CPUID tells guests of the KVM engine: the common ground of every 64-bit host, without what cannot be
-  /// logged (TSC, RDRAND, RDSEED, kvmclock), what needs a device that the machine does not have (APIC, MONITOR, MCE)
-  /// and what needs XSAVE. The maximum basic leaf is 1, so that leaves 7 and 0xd stay away on hosts that force bits
-  /// of them on. Family 15, model 107, stepping 1, as QEMU's qemu64. AMD's rules hold: leaves that do not exist read
-  /// zeros.
-  public static let kvmDefault = CPUModel(
-    name: "kvm-default",
-    leaves: [
-      CPUIDLeaf(0, eax: 1, ebx: vendor.0, ecx: vendor.1, edx: vendor.2),
-      CPUIDLeaf(1, eax: signature, ebx: 8 << 8 /* CLFLUSH of 8 quadwords */, ecx: basicC, edx: basicD),
-      CPUIDLeaf(
-        0x4000_0000, eax: 0x4000_0000, ebx: ascii("Chro"), ecx: ascii("novi"), edx: ascii("sor ")),
-      CPUIDLeaf(0x8000_0000, eax: 0x8000_0008, ebx: vendor.0, ecx: vendor.1, edx: vendor.2),
-      CPUIDLeaf(
-        0x8000_0001, eax: signature, ebx: 0, ecx: 1 << 0 /* LAHF in 64-bit mode */,
-        edx: basicD & sharedD | 1 << 11 /* SYSCALL */ | 1 << 20 /* NX */ | 1 << 29 /* LM */),
-      brand(0x8000_0002, "chronovisor virt"), brand(0x8000_0003, "ual CPU"), brand(0x8000_0004, ""),
-      // 40 bits of physical and 48 of linear address.
-      CPUIDLeaf(0x8000_0008, eax: 48 << 8 | 40, ebx: 0, ecx: 0, edx: 0),
-    ])
+extension CPUCatalogue {
+  /// What guests of the KVM engine can be told on this host: what it has in hardware, as far as it can be logged.
+  public static let kvm = CPUCatalogue(
+    engine: "kvm", offered: kvmOffered, defaults: CPUFeature.level2, brand: "chronovisor virtual CPU",
+    refusals: unloggable.map { ($0, "KVM lets the guest read it past the log: use --engine software") })
 
-  /// "AuthenticAMD" in EBX, ECX, EDX.
-  private static let vendor = (ascii("Auth"), ascii("cAMD"), ascii("enti"))
-  /// Base family 15, model 0x6b, stepping 1.
-  private static let signature: UInt32 = 0x0006_0fb1
+  /// Nothing tells the recorder when these are read.
+  private static let unloggable: [CPUFeature] = [.tsc, .rdtscp, .invariantTSC, .rdrand, .rdseed]
 
-  /// SSE3, SSSE3, CMPXCHG16B, SSE4.1, SSE4.2, POPCNT, hypervisor.
-  private static let basicC: UInt32 = bits(0, 9, 13, 19, 20, 23, 31)
-  /// FPU, DE, PSE, MSR, PAE, CMPXCHG8B, SYSENTER, PGE, CMOV, PAT, PSE-36, CLFLUSH, MMX, FXSR, SSE, SSE2.
-  private static let basicD: UInt32 = bits(0, 2, 3, 5, 6, 8, 11, 13, 15, 16, 17, 19, 23, 24, 25, 26)
-  /// The bits of leaf 1 EDX that AMD repeats in leaf 0x80000001.
-  private static let sharedD: UInt32 = 0x0183_f3ff
-
-  private static func bits(_ numbers: UInt32...) -> UInt32 { numbers.reduce(0) { $0 | 1 << $1 } }
-
-  /// Up to four characters, zero-padded, little-endian.
-  private static func ascii(_ text: Substring) -> UInt32 {
-    text.utf8.reversed().reduce(0) { $0 << 8 | UInt32($1) }
+  /// The default features are the CPU's own. All others KVM must know too: some hosts have no more of them than the
+  /// bit. The machine has an APIC of its own; XSAVE state beyond SSE is not recorded.
+  private static var kvmOffered: [CPUFeature] {
+    let others: [CPUFeature] = [
+      .movbe, .fsgsbase, .bmi1, .smep, .bmi2, .erms, .adx, .smap, .clflushopt, .umip, .lzcnt, .pdpe1gb, .pcid, .invpcid,
+    ]
+    let kvm = CPUModel(name: "KVM", leaves: (try? System().supportedLeaves()) ?? [])
+    let host = CPUModel(name: "host", leaves: [1, 7, 0x8000_0001].map { hostLeaf($0) })
+    let always: [CPUFeature] = [.apic, .hypervisor]
+    return CPUFeature.level2.filter { always.contains($0) || host.has($0) } + others.filter { kvm.has($0) }
   }
 
-  /// A brand leaf: 16 characters.
-  private static func brand(_ leaf: UInt32, _ text: Substring) -> CPUIDLeaf {
-    func word(_ index: Int) -> UInt32 { ascii(text.dropFirst(index * 4).prefix(4)) }
-    return CPUIDLeaf(leaf, eax: word(0), ebx: word(1), ecx: word(2), edx: word(3))
+  private static func hostLeaf(_ leaf: UInt32) -> CPUIDLeaf {
+    let words = chost_cpuid(leaf, 0)
+    return CPUIDLeaf(leaf, eax: words.eax, ebx: words.ebx, ecx: words.ecx, edx: words.edx)
+  }
+}
+
+extension CPUModel {
+  /// What CPUID tells guests of the KVM engine by default: the common ground of every 64-bit host, without what cannot
+  /// be logged and what needs XSAVE.
+  public static let kvmDefault = CPUModel(
+    name: "default", features: CPUFeature.level2, brand: "chronovisor virtual CPU")
+}
+
+extension System {
+  /// KVM_GET_SUPPORTED_CPUID: what this host can show to guests.
+  func supportedLeaves() throws(EngineError) -> [CPUIDLeaf] {
+    var entries = [kvm_cpuid_entry2](repeating: kvm_cpuid_entry2(), count: 256)
+    let count = unsafe ckvm_get_supported_cpuid(descriptor, &entries, UInt32(entries.count))
+    try check(count, "KVM_GET_SUPPORTED_CPUID")
+    return entries[..<Int(count)].map {
+      CPUIDLeaf($0.function, subleaf: $0.index, eax: $0.eax, ebx: $0.ebx, ecx: $0.ecx, edx: $0.edx)
+    }
   }
 }

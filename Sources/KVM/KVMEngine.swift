@@ -46,6 +46,9 @@ public final class KVMEngine: Engine {
   /// Where RDTSC instructions are that must not run unlogged.
   var timestampSites: [UInt64] = []
 
+  /// Not every KVM says when CR8 falls.
+  public var stopsAtLowerTaskPriority = false
+
   /// How many instructions the last `run(.instructions)` retired before it came back, also when it was kicked, or
   /// stopped by an interaction (whose own instruction does not count).
   public internal(set) var steppedInstructions: UInt64 = 0

@@ -106,8 +106,9 @@ extension KVMEngine {
       halted = true
       return .exit(.halt)
     case KVM_EXIT_DEBUG: return .debug
-    // A window that nobody asked for, a lower task priority, a signal that was no kick.
-    case KVM_EXIT_IRQ_WINDOW_OPEN, KVM_EXIT_SET_TPR, KVM_EXIT_INTR: return .nothing
+    case KVM_EXIT_SET_TPR: return stopsAtLowerTaskPriority && armed == .off ? .exit(.kicked) : .nothing
+    // A window that nobody asked for, a signal that was no kick.
+    case KVM_EXIT_IRQ_WINDOW_OPEN, KVM_EXIT_INTR: return .nothing
     case KVM_EXIT_SHUTDOWN: return .exit(.shutdown)
     default: return .exit(failure(reason))
     }

@@ -5,8 +5,15 @@ public import VMMCore
 extension KVMEngine {
   public func state() throws(EngineError) -> CPUState {
     guard try settle() else { throw EngineError("the state was asked for inside an interaction") }
-    return try vcpu.readState(halted: halted)
+    var state = try vcpu.readState(halted: halted)
+    // KVM takes over what was set since the last exit when it is entered next.
+    state.cr8 = UInt64(taskPriority)
+    return state
   }
+
+  public var taskPriority: UInt8 { UInt8(truncatingIfNeeded: unsafe ckvm_cr8(vcpu.run) & 15) }
+  public func setTaskPriority(_ priority: UInt8) { unsafe ckvm_set_cr8(vcpu.run, UInt64(priority & 15)) }
+  public var apicBase: UInt64 { unsafe ckvm_apic_base(vcpu.run) }
 
   public func setState(_ state: CPUState) throws(EngineError) {
     // What is pending cannot be taken back: completing it would write registers or memory.

@@ -27,7 +27,7 @@ extension VCPU {
   /// Sets all of the state. SREGS come before the MSRs, which depend on EFER; the events after both; the general
   /// registers last, since they drop pending exceptions that an earlier state left.
   func writeState(_ state: CPUState) throws(EngineError) {
-    setRunPageCR8(state.cr8)
+    setRunPage(state)
     try setSregs(state.sregs)
     try writeXCR0(state.xcr0)
     try setXSAVE(state.xsaveArea)
@@ -41,8 +41,11 @@ extension VCPU {
     try setRegs(state.regs)
   }
 
-  /// Without an in-kernel APIC, KVM loads CR8 from the run page at every entry.
-  private func setRunPageCR8(_ value: UInt64) { unsafe ckvm_set_cr8(run, value) }
+  /// Without an in-kernel APIC, KVM loads CR8 from the run page at every entry, and leaves IA32_APIC_BASE there.
+  private func setRunPage(_ state: CPUState) {
+    unsafe ckvm_set_cr8(run, state.cr8)
+    unsafe ckvm_set_apic_base(run, state.apicBase)
+  }
 
   private func readXCR0() throws(EngineError) -> UInt64 {
     let all = try xcrs()

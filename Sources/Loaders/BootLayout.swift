@@ -6,7 +6,7 @@
 ///     0x09000  page tables: PML4, PDPT, one page directory that maps the first GiB by 2 MiB pages (64-bit guests)
 ///     0x20000  command line, NUL-terminated, at most 64 KiB - 1
 ///     0x90000  top of the first stack, which grows down (ELF64 guests)
-///     0x9fc00  reserved up to 1 MiB: EBDA, video memory, ROMs; the caller may place tables (ACPI, MP) here
+///     0x9fc00  reserved up to 1 MiB: EBDA, video memory, ROMs; the firmware's tables (ACPI, MP)
 ///     1 MiB    the guest's image, where its headers say; an initrd or module above it
 public enum BootLayout {
   public static let gdt: UInt64 = 0x500

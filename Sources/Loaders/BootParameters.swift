@@ -26,6 +26,9 @@ struct BootParameters {
     bytes.put(UInt32(truncatingIfNeeded: size), at: BzImage.Field.ramdiskSize)
   }
 
+  /// acpi_rsdp_addr. A kernel that does not know it looks for the RSDP itself.
+  mutating func set(rootPointer address: UInt64) { bytes.put(address, at: 0x70) }
+
   /// The e820 map: a count at 0x1e8, entries of 20 bytes from 0x2d0 on.
   mutating func set(memory map: MemoryMap) {
     bytes.put(UInt8(map.entries.count), at: 0x1e8)

@@ -14,6 +14,18 @@ public struct LoadedGuest: Equatable, Sendable {
   public var kind: GuestKind
 }
 
+/// What the firmware of a PC leaves in the memory that it reserves, between 0x9fc00 and 1 MiB.
+public struct FirmwareTables: Equatable, Sendable {
+  public var placements: [Placement]
+  /// Where the ACPI tables begin: the RSDP.
+  public var rootPointer: GuestPhysicalAddress
+
+  public init(placements: [Placement], rootPointer: GuestPhysicalAddress) {
+    self.placements = placements
+    self.rootPointer = rootPointer
+  }
+}
+
 /// Makes a guest ready to run from its files, which it recognises by their content, in this order:
 ///
 /// 1. bzImage: the setup header's magic `HdrS`, and a 64-bit entry point.
@@ -30,20 +42,22 @@ public enum GuestLoader {
   ///   - commandLine: given to the guest as it is (multiboot puts the file's name in front).
   ///   - memorySize: bytes of RAM, a multiple of the page size.
   ///   - extraImages: further images that travel with the machine, such as symbols.
-  ///   - extraPlacements: written last, such as firmware tables between 0x9fc00 and 1 MiB.
+  ///   - firmware: tables for guests that look for them: Linux and multiboot images.
+  ///   - extraPlacements: written last.
   public static func load(
     kernel: GuestImage, initrd: GuestImage? = nil, commandLine: String = "", memorySize: UInt64,
-    extraImages: [GuestImage] = [], extraPlacements: [Placement] = []
+    firmware: FirmwareTables? = nil, extraImages: [GuestImage] = [], extraPlacements: [Placement] = []
   ) throws(LoaderError) -> LoadedGuest {
-    guard !kernel.bytes.isEmpty else { throw LoaderError(kernel.name, "the file is empty") }
     guard memorySize >= BootLayout.oneMiB, memorySize % UInt64(pageSize) == 0 else {
       throw LoaderError(kernel.name, "memory of \(memorySize) bytes: give a multiple of 4 KiB from 1 MiB up")
     }
-    let request = Request(kernel: kernel, initrd: initrd, commandLine: commandLine, memorySize: memorySize)
+    let request = Request(
+      kernel: kernel, initrd: initrd, commandLine: commandLine, memorySize: memorySize, firmware: firmware)
     let parts = try load(request)
+    let tables = parts.kind == .elf64 ? [] : firmware?.placements ?? []
     let machine = InitialMachine(
       memorySize: memorySize, images: [kernel] + (initrd.map { [$0] } ?? []) + extraImages,
-      placements: parts.placements + extraPlacements, state: parts.state)
+      placements: parts.placements + tables + extraPlacements, state: parts.state)
     return LoadedGuest(machine: machine, kind: parts.kind)
   }
 
@@ -53,6 +67,7 @@ public enum GuestLoader {
     var initrd: GuestImage?
     var commandLine: String
     var memorySize: UInt64
+    var firmware: FirmwareTables?
   }
 
   /// What one loader returns.
@@ -62,17 +77,43 @@ public enum GuestLoader {
     var kind: GuestKind
   }
 
+  /// What a guest's image is taken for. Errors as `load`'s.
+  public static func kind(of kernel: GuestImage) throws(LoaderError) -> GuestKind {
+    switch try recognise(kernel) {
+    case .bzImage: .bzImage
+    case .multiboot: .multiboot
+    case .vmlinux: .vmlinux
+    case .elf64: .elf64
+    }
+  }
+
   private static func load(_ request: Request) throws(LoaderError) -> Parts {
-    let (bytes, name) = (request.kernel.bytes, request.kernel.name)
-    if BzImage.recognises(bytes) { return try LinuxLoader.load(bzImage: try BzImage(bytes, name: name), request) }
-    if let header = try MultibootHeader(bytes, name: name) { return try MultibootLoader.load(header, request) }
+    switch try recognise(request.kernel) {
+    case .bzImage(let image): try LinuxLoader.load(bzImage: image, request)
+    case .multiboot(let header): try MultibootLoader.load(header, request)
+    case .vmlinux(let elf): try LinuxLoader.load(vmlinux: elf, request)
+    case .elf64(let elf): try ELF64Loader.load(elf, request)
+    }
+  }
+
+  private enum Recognised {
+    case bzImage(BzImage)
+    case multiboot(MultibootHeader)
+    case vmlinux(ELFFile)
+    case elf64(ELFFile)
+  }
+
+  private static func recognise(_ kernel: GuestImage) throws(LoaderError) -> Recognised {
+    let (bytes, name) = (kernel.bytes, kernel.name)
+    guard !bytes.isEmpty else { throw LoaderError(name, "the file is empty") }
+    if BzImage.recognises(bytes) { return .bzImage(try BzImage(bytes, name: name)) }
+    if let header = try MultibootHeader(bytes, name: name) { return .multiboot(header) }
     guard ELFFile.recognises(bytes) else { throw LoaderError(name, unrecognised(bytes)) }
     let elf = try ELFFile(bytes, name: name)
     guard elf.fileClass == .elf64 else {
       throw LoaderError(name, "a 32-bit ELF file without a multiboot header: 32-bit guests need one")
     }
-    if elf.isLinux(bytes) { return try LinuxLoader.load(vmlinux: elf, request) }
-    return try ELF64Loader.load(elf, request)
+    return elf.isLinux(bytes) ? .vmlinux(elf) : .elf64(elf)
   }
 
   /// Why a file is not a guest, as far as its first bytes tell.

@@ -51,6 +51,7 @@ struct LinuxLoader {
     assembly.placements += FirstState.pageTablePlacements
     var parameters = plan.parameters
     parameters.set(memory: assembly.map)
+    if let firmware = request.firmware { parameters.set(rootPointer: firmware.rootPointer.rawValue) }
     parameters.set(
       commandLine: try assembly.place(commandLine: request.commandLine, limit: plan.commandLineLimit))
     if let initrd = request.initrd, !initrd.bytes.isEmpty {

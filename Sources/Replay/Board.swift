@@ -14,19 +14,24 @@ public final class Board {
   private let timed: [any Device]
   private let input: any InputSource
   private let requests: RequestBox
+  /// What RDRAND and RDSEED read.
+  private var random: RandomNumbers
 
   /// The request of a device to end the run.
   public var end: EndReason? { requests.end }
 
   /// - Parameters:
   ///   - startEpoch: the RTC's time of day at time 0, in seconds since 1970.
+  ///   - seed: of the random numbers that the CPU reads.
   ///   - memorySize: bytes of guest RAM, which the CMOS memory tells.
   ///   - input: what is typed on the serial line.
   ///   - output: takes the console text, that of the UART and that of the debug console.
   public init(
-    startEpoch: UInt64, memorySize: UInt64, input: any InputSource, output: @escaping (UInt8) -> Void
+    startEpoch: UInt64, seed: UInt64 = 1, memorySize: UInt64, input: any InputSource,
+    output: @escaping (UInt8) -> Void
   ) throws {
     self.input = input
+    random = RandomNumbers(seed: seed)
     let requests = RequestBox()
     self.requests = requests
     let request: MachineRequestSink = { requests.take($0) }
@@ -48,8 +53,6 @@ public final class Board {
     try ports.attach(DebugConsole(output: output), at: DebugConsole.standardPorts)
     try ports.attach(POSTPort(), at: POSTPort.standardPorts)
     try ports.attach(PCIConfigPorts(request: request), at: PCIConfigPorts.standardPorts)
-    try mmio.attach(
-      controllers.apic, at: GuestPhysicalAddress(LocalAPIC.standardAddress), count: LocalAPIC.addressCount)
     try mmio.attach(controllers.ioapic, at: GuestPhysicalAddress(IOAPIC.standardAddress), count: IOAPIC.addressCount)
   }
 
@@ -60,15 +63,38 @@ public final class Board {
     case .portWrite(let port, let size, let value):
       ports.write(port: port, size: size, value: value, now: now)
       return .none
-    case .mmioRead(let address, let size): return .value(mmio.read(address: address, size: size, now: now))
+    case .mmioRead(let address, let size): return .value(read(address, size, now: now))
     case .mmioWrite(let address, let size, let value):
-      mmio.write(address: address, size: size, value: value, now: now)
+      write(address, size, value, now: now)
       return .none
     case .msrRead(let index): return msrs.read(index, now: now).map { .value($0) } ?? .fault
     case .msrWrite(let index, let value): return msrs.write(index, value: value, now: now) ? .none : .fault
     case .timestampRead: return .value(msrs.timestamp(now: now))
+    case .randomRead: return .value(random.next())
     default: return .none
     }
+  }
+
+  // The local APIC's page is where the CPU has put it, and hides what else is there.
+  private func read(_ address: GuestPhysicalAddress, _ size: UInt8, now: UInt64) -> UInt64 {
+    guard let offset = interrupts.apic.offset(of: address, size: size) else {
+      return mmio.read(address: address, size: size, now: now)
+    }
+    return interrupts.apic.read(offset: offset, size: size, now: now)
+  }
+
+  private func write(_ address: GuestPhysicalAddress, _ size: UInt8, _ value: UInt64, now: UInt64) {
+    guard let offset = interrupts.apic.offset(of: address, size: size) else {
+      return mmio.write(address: address, size: size, value: value, now: now)
+    }
+    interrupts.apic.write(offset: offset, size: size, value: value, now: now)
+  }
+
+  /// Takes over the registers of the local APIC that the vCPU itself holds: CR8 and IA32_APIC_BASE.
+  public func follow(_ engine: any Engine) {
+    let apic = interrupts.apic
+    if apic.base != engine.apicBase { apic.base = engine.apicBase }
+    apic.taskPriorityClass = engine.taskPriority
   }
 
   /// Brings every device up to `now`.
@@ -87,6 +113,8 @@ public final class Board {
 
   /// An interrupt controller has an interrupt for the vCPU.
   public var hasInterrupt: Bool { interrupts.hasInterrupt }
+  /// An interrupt waits for a lower task priority.
+  public var isHeldBackByTaskPriority: Bool { interrupts.isHeldBackByTaskPriority }
   /// The vCPU takes the interrupt: its vector.
   public func acknowledgeInterrupt() -> UInt8 { interrupts.acknowledge() }
 

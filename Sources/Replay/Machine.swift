@@ -9,6 +9,14 @@ public enum EngineKind: String, Sendable, CaseIterable {
   case kvm
   case software
 
+  /// The CPU models that guests of this engine can have on this host.
+  public var cpuModels: CPUCatalogue {
+    switch self {
+    case .kvm: .kvm
+    case .software: .software
+    }
+  }
+
   /// What CPUID says to guests of this engine unless `--cpu` names another model.
   public var defaultCPUModel: CPUModel {
     switch self {

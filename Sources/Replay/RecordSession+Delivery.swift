@@ -61,6 +61,7 @@ extension RecordSession {
   /// The guest was stopped between events. Returns the exit that came up while a place was looked for.
   func placeAfterStop() throws -> VCPUExit? {
     let now = clock.now()
+    board.follow(engine)
     board.advance(to: now)
     guard nmiIsDue(now) || board.hasInterrupt else { return nil }
     // Where a place inside a REP instruction has no name, the instruction is carried to its end.

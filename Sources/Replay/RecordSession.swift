@@ -90,6 +90,7 @@ public final class RecordSession {
 
   /// Brings the devices up to date, delivers what can be delivered here, and enters the guest.
   private func prepareAndRun(now: UInt64) throws -> VCPUExit {
+    board.follow(engine)
     board.advance(to: now)
     if now >= nextFlush { try flush(now: now) }
     if progress.isAtInteraction, digestPolicy.isDue(now: now, retired: engine.retiredInstructions) {
@@ -97,6 +98,8 @@ public final class RecordSession {
     }
     if let exit = try deliverPending(now: now) { return exit }
     progress.ranFreely()
+    let isHeldBack = board.isHeldBackByTaskPriority
+    if engine.stopsAtLowerTaskPriority != isHeldBack { engine.stopsAtLowerTaskPriority = isHeldBack }
     return try engine.run(try clock.limit(until: nextStop(now: now)))
   }
 
@@ -106,7 +109,9 @@ public final class RecordSession {
     if let deadline = board.nextDeadline { stop = min(stop, deadline) }
     if let nmiAt { stop = min(stop, nmiAt) }
     if let timeout = options.timeout { stop = min(stop, timeout) }
-    if blockedSince != nil { stop = min(stop, now + retryInterval) }
+    // Not every KVM stops where the task priority falls.
+    let looksForPriority = engine.retiredInstructions == nil && board.isHeldBackByTaskPriority
+    if blockedSince != nil || looksForPriority { stop = min(stop, now + retryInterval) }
     // Entering takes time: a timer that is faster than that must not keep the guest from running at all.
     return engine.retiredInstructions == nil ? max(stop, now + 50_000) : stop
   }
@@ -129,12 +134,14 @@ public final class RecordSession {
 
   /// Answers an interaction from the devices and logs it.
   private func interact(_ exit: VCPUExit) throws -> EndReason? {
+    board.follow(engine)
     let answer = board.handle(exit, now: clock.now())
     switch answer {
     case .value(let value): engine.reply(value)
     case .fault: engine.replyFault()
     case .none: if case .msrWrite = exit { engine.acknowledge() }
     }
+    try engine.followTaskPriority(exit)
     output.fold(exit, answer)
     if let writer { try writer.append(exit, answer) }
     userModeSince = nil

@@ -74,6 +74,7 @@ final class ReplayCore {
     case .fault: engine.replyFault()
     case .none: if case .msrWrite = actual { engine.acknowledge() }
     }
+    try engine.followTaskPriority(actual)
     progress.output.fold(actual, answer)
     if let character = progress.console.character(from: actual) {
       onOutput(progress.consoleCount, character)

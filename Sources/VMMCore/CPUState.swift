@@ -41,7 +41,7 @@ public struct CPUState: Equatable, Sendable {
   public var sysenterCS: UInt64 = 0
   public var sysenterESP: UInt64 = 0
   public var sysenterEIP: UInt64 = 0
-  public var apicBase: UInt64 = 0xfee0_0900
+  public var apicBase: UInt64 = APICBase.standard
   public var pat: UInt64 = 0x0007_0406_0007_0406
   public var tscAux: UInt64 = 0
 

@@ -78,6 +78,15 @@ public protocol Engine: AnyObject {
   /// `.instructions` and `.until` work at CPL 3 too.
   var stopsInUserMode: Bool { get }
 
+  /// CR8: the class of the task priority, 0 to 15, as of the last exit.
+  var taskPriority: UInt8 { get }
+  /// Sets CR8, right after the interaction with which the guest changed the APIC's register.
+  func setTaskPriority(_ priority: UInt8) throws(EngineError)
+  /// IA32_APIC_BASE, as of the last exit.
+  var apicBase: UInt64 { get }
+  /// While set, `run` returns `.kicked` soon after the guest has lowered CR8, where the engine can tell.
+  var stopsAtLowerTaskPriority: Bool { get set }
+
   /// Makes `run` return `.kicked` soon, or at once when it is not running. Any thread, and signal handlers.
   func kick()
 }

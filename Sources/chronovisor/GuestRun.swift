@@ -17,9 +17,19 @@ final class GuestRun {
   /// Everything that can be refused is refused here, before there is a trace.
   init(_ options: MachineOptions) throws {
     self.options = options
-    guest = try options.loadGuest()
-    engine = options.engine.resolved(for: guest.kind)
-    cpuModel = engine.defaultCPUModel
+    let images = try options.readImages()
+    engine = options.engine.resolved(for: try GuestLoader.kind(of: images.kernel))
+    do {
+      cpuModel = try engine.cpuModels.model(options.cpu)
+    } catch {
+      throw UsageError("--cpu \(options.cpu): \(error)")
+    }
+    var guest = try GuestLoader.load(
+      kernel: images.kernel, initrd: images.initrd, commandLine: options.commandLine, memorySize: options.memorySize,
+      firmware: Firmware.tables(for: cpuModel))
+    // A CPU without an APIC has it switched off for good.
+    if !cpuModel.has(.apic) { guest.machine.state.apicBase &= ~APICBase.enabled }
+    self.guest = guest
     clock = try options.clock.resolved(for: engine)
     machine = try Machine(guest.machine, kind: engine, cpuModel: cpuModel)
   }
@@ -39,7 +49,9 @@ final class GuestRun {
     defer { console.flush() }
     let input = try makeInput()
     let prompted = input as? PromptedInput
-    let board = try Board(startEpoch: startEpoch, memorySize: guest.machine.memorySize, input: input) { character in
+    let board = try Board(
+      startEpoch: startEpoch, seed: options.seed, memorySize: guest.machine.memorySize, input: input
+    ) { character in
       console.put(character)
       prompted?.observe(character)
     }

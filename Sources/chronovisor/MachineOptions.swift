@@ -6,19 +6,21 @@ internal import VMMCore
 struct MachineOptions {
   static let options = [
     Option("--engine", value: "ENGINE", help: "auto (default), kvm or software"),
+    Option("--cpu", value: "MODEL", help: "CPU model, with ,+FEATURE and ,-FEATURE (default: default); or help"),
     Option("--memory", "-m", value: "SIZE", help: "guest RAM: 64M, 1G, ... (default 128M)"),
     Option("--initrd", value: "FILE", help: "Linux's initramfs, a multiboot module, or data"),
     Option("--append", value: "TEXT", help: "the kernel command line"),
     Option("--input", value: "FILE", help: "what is typed on the serial line (default: stdin)"),
     Option("--prompt", value: "TEXT", help: "type a line of --input each time the guest has printed TEXT"),
     Option("--clock", value: "CLOCK", help: "host or virtual (default: host under KVM, virtual under software)"),
-    Option("--seed", value: "N", help: "the seed of --chaos (default 1)"),
+    Option("--seed", value: "N", help: "the seed of --chaos and of random numbers (default 1)"),
     Option("--chaos", help: "vary where interrupts arrive, to make races happen"),
     Option("--nmi-after", value: "MS", help: "inject one NMI after so many milliseconds of machine time"),
     Option("--timeout", value: "SECONDS", help: "end the run after so much machine time, with status 124"),
   ]
 
   var engine: EngineChoice
+  var cpu: String
   var memorySize: UInt64
   var guestPath: String
   var initrdPath: String?
@@ -32,6 +34,7 @@ struct MachineOptions {
   init(_ arguments: Arguments) throws {
     guestPath = try arguments.onlyOperand("guest")
     engine = try MachineOptions.choice(arguments, "--engine", among: EngineChoice.allCases) ?? .auto
+    cpu = arguments.value("--cpu") ?? "default"
     clock = try MachineOptions.choice(arguments, "--clock", among: ClockChoice.allCases) ?? .byEngine
     memorySize = try MachineOptions.size(arguments, "--memory") ?? 128 << 20
     initrdPath = arguments.value("--initrd")
@@ -47,14 +50,14 @@ struct MachineOptions {
     session.timeout = try MachineOptions.seconds(arguments, "--timeout")
   }
 
-  /// The guest, recognised and ready to run.
-  func loadGuest() throws -> LoadedGuest {
+  /// The guest's files.
+  func readImages() throws -> (kernel: GuestImage, initrd: GuestImage?) {
     let kernel = GuestImage(
       role: .kernel, name: fileName(guestPath), bytes: try readFile(guestPath, as: "guest"))
     let initrd = try initrdPath.map {
       GuestImage(role: .initrd, name: fileName($0), bytes: try readFile($0, as: "initrd"))
     }
-    return try GuestLoader.load(kernel: kernel, initrd: initrd, commandLine: commandLine, memorySize: memorySize)
+    return (kernel, initrd)
   }
 
   private static func choice<C: RawRepresentable<String>>(

@@ -16,6 +16,7 @@ enum RecordCommand: Command {
     ]
 
   static func run(_ arguments: Arguments) throws -> Int32 {
+    if CPUHelp.answers(arguments) { return ExitStatus.success }
     var options = try MachineOptions(arguments)
     options.session.takesDigests = !arguments.has("--no-digests")
     let run = try GuestRun(options)
@@ -44,6 +45,7 @@ enum RunCommand: Command {
   static let options = MachineOptions.options
 
   static func run(_ arguments: Arguments) throws -> Int32 {
+    if CPUHelp.answers(arguments) { return ExitStatus.success }
     let outcome = try GuestRun(MachineOptions(arguments)).execute(writer: nil)
     complain("chronovisor: \(outcome.end.phrase)")
     return outcome.end.exitStatus

@@ -94,7 +94,13 @@ extension TraceDescription {
       ("formatVersion", .number(UInt64(reader.formatVersion))), ("producer", .string(header.producer)),
       ("recorded", .string(timestamp(header.startEpoch))), ("host", .string(header.host)),
       ("hostCPUID", .string(hex(header.hostCPUID))), ("engine", .string(header.engine)),
-      ("cpuModel", .object([("name", .string(header.cpuModel.name)), ("leaves", .array(leaves))])),
+      (
+        "cpuModel",
+        .object([
+          ("name", .string(header.cpuModel.name)),
+          ("features", .array(header.cpuModel.features.map { .string($0.name) })), ("leaves", .array(leaves)),
+        ])
+      ),
       ("clock", .string(header.clock.rawValue)), ("seed", .string(String(header.seed))),
       ("guest", .string(header.guestKind)), ("memorySize", .number(header.memorySize)),
       ("commandLine", .string(header.commandLine)), ("images", .array(images)),

@@ -81,6 +81,9 @@ int ckvm_get_msrs(int vcpu, const uint32_t *indices, uint64_t *values, uint32_t 
 /// KVM_SET_CPUID2 (API 4.20) with `count` <= 256 entries.
 int ckvm_set_cpuid(int vcpu, const struct kvm_cpuid_entry2 *entries, uint32_t count);
 
+/// KVM_GET_SUPPORTED_CPUID (API 4.8): at most `capacity` <= 256 entries. Their number, or a negative error.
+int ckvm_get_supported_cpuid(int kvm, struct kvm_cpuid_entry2 *entries, uint32_t capacity);
+
 /// KVM_GET_DIRTY_LOG (API 4.8) of one slot into `bitmap` (a bit for each page, rounded up to 64).
 int ckvm_get_dirty_log(int vm, uint32_t slot, uint64_t *bitmap);
 
@@ -101,7 +104,10 @@ int ckvm_set_msr_filter(int vm, const struct ckvm_msr_range *allowed, uint32_t c
 static inline uint32_t ckvm_exit_reason(const struct kvm_run *run) { return run->exit_reason; }
 static inline int ckvm_ready_for_interrupt(const struct kvm_run *run) { return run->ready_for_interrupt_injection; }
 static inline int ckvm_if_flag(const struct kvm_run *run) { return run->if_flag; }
+static inline uint64_t ckvm_cr8(const struct kvm_run *run) { return run->cr8; }
 static inline void ckvm_set_cr8(struct kvm_run *run, uint64_t value) { run->cr8 = value; }
+static inline uint64_t ckvm_apic_base(const struct kvm_run *run) { return run->apic_base; }
+static inline void ckvm_set_apic_base(struct kvm_run *run, uint64_t value) { run->apic_base = value; }
 static inline void ckvm_set_interrupt_window(struct kvm_run *run, uint8_t on) { run->request_interrupt_window = on; }
 
 /// KVM_RUN then completes what is pending and returns -EINTR.

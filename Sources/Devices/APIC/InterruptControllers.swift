@@ -34,6 +34,9 @@ public final class InterruptControllers {
   /// An interrupt waits for the CPU. Requests of the local APIC go before those of the 8259A.
   public var hasInterrupt: Bool { apic.hasInterrupt || apic.passesExternalInterrupts && pic.hasInterrupt }
 
+  /// An interrupt of the local APIC waits for a lower task priority.
+  public var isHeldBackByTaskPriority: Bool { apic.isHeldBackByTaskPriority }
+
   /// The CPU takes the interrupt: its vector.
   public func acknowledge() -> UInt8 {
     apic.hasInterrupt || !apic.passesExternalInterrupts ? apic.acknowledge() : pic.acknowledge()

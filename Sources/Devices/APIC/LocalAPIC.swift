@@ -1,3 +1,5 @@
+public import VMMCore
+
 /// A local APIC in xAPIC mode (Intel SDM vol. 3, chapter 11) of the only processor.
 ///
 /// It starts as a PC's firmware leaves it: the 8259A's interrupts pass through LINT0, NMIs through LINT1.
@@ -23,6 +25,8 @@ public final class LocalAPIC: WordRegisterDevice {
     var timer = APICTimer()
     /// The levels of the pins LINT0 and LINT1, in bits 0 and 1.
     var pins: UInt8 = 0
+    /// IA32_APIC_BASE, which the CPU holds.
+    var base: UInt64 = APICBase.standard
 
     public init() {}
 
@@ -42,6 +46,7 @@ public final class LocalAPIC: WordRegisterDevice {
       for index in vectors.indices { coder.code(&vectors[index]) }
       coder.code(&timer)
       coder.code(&pins)
+      coder.code(&base)
     }
 
     var timerVector: LocalVector { vectors[0] }
@@ -57,7 +62,6 @@ public final class LocalAPIC: WordRegisterDevice {
 
   /// The physical address at which IA32_APIC_BASE places it after reset.
   public static let standardAddress: UInt64 = 0xfee0_0000
-  public static let addressCount: UInt64 = 0x1000
 
   /// SVR: the APIC is on.
   static let softwareEnable: UInt32 = 1 << 8
@@ -75,13 +79,39 @@ public final class LocalAPIC: WordRegisterDevice {
 
   var isEnabled: Bool { state.spurious & LocalAPIC.softwareEnable != 0 }
 
-  /// Interrupts of the 8259A reach the CPU: LINT0 is open and in ExtINT mode.
-  public var passesExternalInterrupts: Bool { !state.lint0.isMasked && state.lint0.mode == .external }
+  /// Interrupts of the 8259A reach the CPU: LINT0 is open and in ExtINT mode, or the APIC is off.
+  public var passesExternalInterrupts: Bool {
+    !isPresent || !state.lint0.isMasked && state.lint0.mode == .external
+  }
 
-  /// CR8: bits 7:4 of the task priority.
+  /// CR8: bits 7:4 of the task priority. Setting another class clears the subclass.
   public var taskPriorityClass: UInt8 {
     get { state.taskPriority >> 4 }
-    set { state.taskPriority = newValue << 4 }
+    set { if newValue != taskPriorityClass { state.taskPriority = newValue << 4 } }
+  }
+
+  /// IA32_APIC_BASE. Switching the APIC off by it resets all registers, with every local vector masked (11.4.3).
+  public var base: UInt64 {
+    get { state.base }
+    set {
+      if isPresent, APICBase.address(in: newValue) == nil {
+        let (id, pins) = (state.id, state.pins)
+        state = State()
+        (state.id, state.pins) = (id, pins)
+        for index in state.vectors.indices { state.vectors[index] = LocalVector() }
+      }
+      state.base = newValue
+    }
+  }
+
+  /// IA32_APIC_BASE has it switched on.
+  var isPresent: Bool { APICBase.address(in: state.base) != nil }
+
+  /// The place in the register page of an access of `size` bytes; `nil` for one that is not all in it.
+  public func offset(of address: GuestPhysicalAddress, size: UInt8) -> UInt64? {
+    guard let page = APICBase.address(in: state.base) else { return nil }
+    let offset = address.rawValue &- page
+    return offset < APICBase.pageSize && UInt64(size) <= APICBase.pageSize - offset ? offset : nil
   }
 
   public func advance(to now: UInt64) {
@@ -105,6 +135,11 @@ public final class LocalAPIC: WordRegisterDevice {
     let rises = level && state.pins & bit == 0
     state.pins = level ? state.pins | bit : state.pins & ~bit
     let entry = pin == 0 ? state.lint0 : state.lint1
+    // Without an APIC the pins are the CPU's own: INTR and NMI.
+    guard isPresent else {
+      if rises, pin != 0 { sendNMI() }
+      return
+    }
     guard rises, !entry.isMasked else { return }
     switch entry.mode {
     case .fixed: accept(vector: entry.vector, isLevelTriggered: false)

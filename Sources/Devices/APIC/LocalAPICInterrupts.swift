@@ -15,6 +15,12 @@ extension LocalAPIC {
   /// An interrupt of this APIC waits for the CPU.
   public var hasInterrupt: Bool { pendingVector != nil }
 
+  /// An interrupt waits for nothing but a lower task priority.
+  public var isHeldBackByTaskPriority: Bool {
+    guard pendingVector == nil, let vector = state.requests.highest else { return false }
+    return vector >> 4 > (state.inService.highest ?? 0) >> 4
+  }
+
   /// The CPU takes the interrupt: its vector, or the spurious vector when there is none any more.
   public func acknowledge() -> UInt8 {
     guard let vector = pendingVector else { return UInt8(truncatingIfNeeded: state.spurious) }
@@ -78,6 +84,7 @@ extension LocalAPIC {
 
   /// Logical and physical destinations (11.6.2).
   private func isAddressed(by message: InterruptMessage) -> Bool {
+    guard isPresent else { return false }
     let destination = message.destination
     guard message.isLogical else { return destination == state.id || destination == 0xff }
     if destination == 0xff { return true }

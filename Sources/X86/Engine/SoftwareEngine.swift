@@ -183,6 +183,17 @@ public final class SoftwareEngine: Engine {
     cpu.requestNMI()
   }
 
+  // MARK: the local APIC's part of the CPU
+
+  public var taskPriority: UInt8 { UInt8(truncatingIfNeeded: cpu[Slot.cr8]) }
+  public func setTaskPriority(_ priority: UInt8) { cpu[Slot.cr8] = UInt64(priority & 15) }
+  public var apicBase: UInt64 { cpu[Slot.apicBase] }
+
+  public var stopsAtLowerTaskPriority: Bool {
+    get { cpu[SystemSlot.stopsAtLowerPriority] != 0 }
+    set { cpu[SystemSlot.stopsAtLowerPriority] = newValue ? 1 : 0 }
+  }
+
   // MARK: kicks
 
   public func kick() { core.kick() }

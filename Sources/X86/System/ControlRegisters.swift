@@ -28,6 +28,8 @@ extension CPU {
     case 4: return writeCR4(value)
     default:
       guard value <= 15 else { return raiseProtection() }
+      // An interrupt that the old priority held back may be due.
+      if value < s[Slot.cr8] && s[SystemSlot.stopsAtLowerPriority] != 0 { core.kick() }
       s[Slot.cr8] = value
     }
     return true
@@ -99,11 +101,11 @@ extension CPU {
   private var offeredCR4: UInt64 {
     let model = core.model
     var bits = CR4.tsd | CR4.de | CR4.pse | CR4.pae | CR4.mce | CR4.pge | CR4.pce | CR4.osfxsr | CR4.osxmmexcpt
-    let features: [(Feature, UInt64)] = [
+    let features: [(CPUFeature, UInt64)] = [
       (.umip, CR4.umip), (.fsgsbase, CR4.fsgsbase), (.pcid, CR4.pcide), (.xsave, CR4.osxsave), (.smep, CR4.smep),
       (.smap, CR4.smap),
     ]
-    for (feature, bit) in features where model.hasFeature(feature) { bits |= bit }
+    for (feature, bit) in features where model.has(feature) { bits |= bit }
     return bits
   }
 
@@ -159,7 +161,7 @@ extension CPU {
 
   /// All contexts are one, so every kind drops everything.
   func executeInvalidateContext(_ op: Op) -> Bool {
-    guard core.model.hasFeature(.invpcid) else { return raiseUndefined() }
+    guard core.model.has(.invpcid) else { return raiseUndefined() }
     guard privilegeLevel == 0, word(op.reg) <= 3 else { return raiseProtection() }
     guard let at = address(op, 16), let words = load128(at) else { return false }
     guard words.low >> 12 == 0, word(op.reg) != 0 || isCanonical(words.high) else { return raiseProtection() }

@@ -1,3 +1,5 @@
+internal import VMMCore
+
 extension CPU {
   /// The instructions of `SystemOperation`.
   @inline(never)

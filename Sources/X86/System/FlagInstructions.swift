@@ -1,3 +1,5 @@
+internal import VMMCore
+
 // HLT, CLI, STI, PUSHF, POPF.
 extension CPU {
   private var inputOutputLevel: Int { Int(truncatingIfNeeded: s[Slot.systemFlags] >> 12 & 3) }
@@ -43,7 +45,7 @@ extension CPU {
 
   /// CLAC and STAC.
   func executeAccessFlag(set: Bool) -> Bool {
-    guard core.model.hasFeature(.smap), privilegeLevel == 0 else { return raiseUndefined() }
+    guard core.model.has(.smap), privilegeLevel == 0 else { return raiseUndefined() }
     if set {
       s[Slot.systemFlags] |= RFlags.ac
     } else {

@@ -9,15 +9,18 @@ extension CPU {
     rbx = UInt64(found.ebx)
     rcx = UInt64(found.ecx)
     rdx = UInt64(found.edx)
-    // OSXSAVE mirrors CR4.
-    if leaf == 1 && cr4 & CR4.osxsave != 0 { rcx |= 1 << 27 }
+    if leaf == 1 {
+      // OSXSAVE mirrors CR4, and an APIC that IA32_APIC_BASE has switched off is not there.
+      if cr4 & CR4.osxsave != 0 { rcx |= 1 << 27 }
+      if s[Slot.apicBase] & APICBase.enabled == 0 { rdx &= ~(1 << 9) }
+    }
     return true
   }
 
   /// RDTSC and RDTSCP.
   func executeReadTimestamp(withProcessor: Bool) -> Bool {
     if withProcessor {
-      guard core.model.hasFeature(.rdtscp) else { return raiseUndefined() }
+      guard core.model.has(.rdtscp) else { return raiseUndefined() }
     }
     guard cr4 & CR4.tsd == 0 || privilegeLevel == 0 else { return raiseProtection() }
     guard let value = interact(ExitKind.timestampRead, address: 0) else { return false }
@@ -28,8 +31,8 @@ extension CPU {
   }
 
   /// RDRAND and RDSEED, which always succeed.
-  func executeRandom(_ op: Op, _ feature: Feature) -> Bool {
-    guard core.model.hasFeature(feature) else { return raiseUndefined() }
+  func executeRandom(_ op: Op, _ feature: CPUFeature) -> Bool {
+    guard core.model.has(feature) else { return raiseUndefined() }
     guard let value = interact(ExitKind.randomRead, address: 0) else { return false }
     setRegister(op.rm, value, size: op.size)
     statusFlags = RFlags.cf
@@ -37,7 +40,7 @@ extension CPU {
   }
 
   func executeReadProcessorID(_ op: Op) -> Bool {
-    guard core.model.hasFeature(.rdpid) else { return raiseUndefined() }
+    guard core.model.has(.rdpid) else { return raiseUndefined() }
     setRegister(op.rm, s[Slot.tscAux], size: is64Bit ? 8 : 4)
     return true
   }

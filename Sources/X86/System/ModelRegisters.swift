@@ -1,3 +1,5 @@
+internal import VMMCore
+
 /// Numbers of the model-specific registers that the CPU state holds; all others are the machine's.
 enum ModelRegister {
   static var apicBase: UInt32 { 0x1b }
@@ -79,6 +81,11 @@ extension CPU {
       }
       return true
     case ModelRegister.tscAux: return value >> 32 == 0
+    // No x2APIC mode, and no address that the CPU does not have.
+    case ModelRegister.apicBase:
+      let address = value & ~0xfff
+      return value & 0xfff & ~(APICBase.bootProcessor | APICBase.enabled) == 0
+        && address & (s[Slot.reservedAddressBits] | 0xfff0_0000_0000_0000) == 0
     default: return true
     }
   }
@@ -86,9 +93,9 @@ extension CPU {
   private func writeEFER(_ value: UInt64) -> Bool {
     let model = core.model
     var offered = EFER.sce
-    if model.hasFeature(.longMode) { offered |= EFER.lme | EFER.lma }
-    if model.hasFeature(.noExecute) { offered |= EFER.nxe }
-    if model.hasFeature(.fastFXSAVE) { offered |= 1 << 14 }
+    if model.has(.longMode) { offered |= EFER.lme | EFER.lma }
+    if model.has(.nx) { offered |= EFER.nxe }
+    if model.has(.fxsrOpt) { offered |= 1 << 14 }
     guard value & ~offered == 0 else { return raiseProtection() }
     let changed = value ^ efer
     guard changed & EFER.lme == 0 || cr0 & CR0.pg == 0 else { return raiseProtection() }

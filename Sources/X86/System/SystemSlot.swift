@@ -18,4 +18,6 @@ enum SystemSlot {
   static var hasWatches: Int { Slot.systemScratch + 9 }
   /// RFLAGS.RF as it was before the current instruction cleared it.
   static var resumeFlag: Int { Slot.systemScratch + 10 }
+  /// A store to CR8 that lowers it kicks the run.
+  static var stopsAtLowerPriority: Int { Slot.systemScratch + 11 }
 }
