@@ -42,6 +42,8 @@ extension RecordSession {
   /// Lets chaos choose the place: some instructions on, or inside a REP instruction that begins on the way. Returns an
   /// exit that came first.
   private func holdBack() throws -> VCPUExit? {
+    // A halted vCPU has no next instruction.
+    if isHalted { return nil }
     let count = chaos.instructionsToHold(atMost: longestHold)
     guard engine.stopsInsideRepeat, count > 0 else { return try step(count, until: { false }) }
     let iterations = chaos.instructionsToHold(atMost: longestHold)
@@ -128,7 +130,9 @@ extension RecordSession {
 
   private func deliverInterrupt() throws {
     blockedSince = nil
-    // Between `hasInterrupt` and here nothing ran, so the controller still has one to give.
+    // The guest may have raised the task priority on the way here.
+    board.follow(engine)
+    guard board.hasInterrupt else { return }
     try deliver(.interrupt(vector: board.acknowledgeInterrupt()))
   }
 
@@ -144,6 +148,7 @@ extension RecordSession {
     }
     events += 1
     deliveries += 1
+    isHalted = false
     progress.eventDone(engine, isInteraction: false)
   }
 

@@ -42,6 +42,8 @@ public final class RecordSession {
   /// How far the guest has run since the last event.
   var progress: ProgressCounter
   var chaos: ChaosSource
+  /// HLT retired and nothing has been delivered since.
+  var isHalted = false
   /// Since when a pending interrupt could not be delivered.
   var blockedSince: UInt64?
   /// Since when every kick has landed in user mode, where this host can name no place.
@@ -147,8 +149,8 @@ public final class RecordSession {
     userModeSince = nil
     events += 1
     progress.eventDone(engine, isInteraction: true)
-    if case .halt = exit { return try waitForWakeUp() }
-    return nil
+    isHalted = exit == .halt
+    return isHalted ? try waitForWakeUp() : nil
   }
 
   /// The vCPU is halted: lets time pass until something can wake it.

@@ -38,8 +38,8 @@ public struct CPUModel: Equatable, Sendable {
 
 extension CPUModel {
   /// CPUID of a CPU with these features: family 15, model 107, stepping 1 of "AuthenticAMD", as QEMU's qemu64, with 40
-  /// bits of physical and 48 of linear address. AMD's rules hold: leaves that do not exist read zeros. The maximum basic
-  /// leaf is as low as the features allow, because some hosts force bits of leaves 7 and 13 on when they are there.
+  /// bits of physical and 48 of linear address. AMD's rules hold: leaves that do not exist read zeros. The maximum
+  /// basic leaf is as low as the features allow, because some hosts force bits of leaves 7 and 13 on when they exist.
   ///
   /// - Parameter brand: the processor's name, at most 48 characters.
   public init(name: String, features: [CPUFeature], brand: String) {

@@ -25,3 +25,30 @@ import Testing
     #expect(result.output.contains("(\(repeats) times, all alike)"), "\(result.output)")
   }
 }
+
+/// Debian's stock cloud kernel, which insists on an APIC and looks for ACPI.
+@Suite(.enabled(if: LinuxGuests.debianIsAvailable, "\(LinuxGuests.reason)")) struct DebianLinuxTests {
+  private let folder = TemporaryFolder()
+
+  @Test func bootsToTheShellAndReplays() {
+    let input = folder.write(Array("cat /proc/interrupts\nmd5sum /bin/busybox | wc -c\nexit\n".utf8), to: "input")
+    let recording = LinuxGuests.record(
+      LinuxGuests.debianKernel, commandLine: "console=ttyS0 panic=-1", input: input, to: folder.file("debian.trace"),
+      options: ["--memory", "256M"])
+    #expect(recording.result.status == 0, "\(recording.result.errors)")
+    #expect(recording.result.errors.contains("the guest powered off"), "\(recording.result.errors)")
+    let output = recording.result.output.replacing("\r\n", with: "\n")
+    for expected in [
+      "ACPI: RSDP 0x00000000000E0000", "ACPI: Using ACPI (MADT)", "IOAPIC[0]: apic_id 1, version 17",
+      "ACPI: PM: (supports S0 S5)", "clocksource: Switched to clocksource acpi_pm", "IO-APIC   4-edge      ttyS0",
+      "Local timer interrupts", "\n47\n", "powering off", "reboot: Power down",
+    ] {
+      #expect(output.contains(expected), "\(expected) is missing from:\n\(output)")
+    }
+    for trouble in ["ACPI Error", "ACPI BIOS", "[Firmware Bug]", "WARNING:", "BUG:", "Oops", "timer doesn't work"] {
+      #expect(!output.contains(trouble), "\(trouble) in:\n\(output)")
+    }
+    let verification = CommandRunner.chronovisor("verify", recording.path, seconds: 900)
+    #expect(verification.status == 0, "\(verification.output)\(verification.errors)")
+  }
+}

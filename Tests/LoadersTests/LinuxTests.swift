@@ -74,6 +74,21 @@ internal import VMMCore
     #expect(try load(Images.elf64(entry: 0x100_0000, [code, Images.note(owner: "GNU")])).kind == .elf64)
   }
 
+  @Test func theFirmwaresTablesAreFound() throws {
+    let root = GuestPhysicalAddress(0xe_0000)
+    let tables = FirmwareTables(placements: [Placement(address: root, source: .bytes([1, 2, 3]))], rootPointer: root)
+    func load(_ file: [UInt8]) throws(LoaderError) -> InitialMachine {
+      try GuestLoader.load(kernel: Images.kernel(file), memorySize: 64 * mebibyte, firmware: tables).machine
+    }
+    let kernel = try load(Images.bzImage())
+    #expect(kernel.word(zeroPage + 0x70) == UInt64(0xe_0000))
+    #expect(kernel.memory(0xe_0000, 4) == [1, 2, 3, 0])
+    #expect(try self.load(Images.bzImage()).machine.word(zeroPage + 0x70) == UInt64(0))
+    // A plain ELF64 executable does not look for them.
+    let plain = Images.elf64(entry: 0x100_0000, [Images.Segment(address: 0x100_0000, bytes: [0xf4])])
+    #expect(try load(plain).memory(0xe_0000, 4) == [0, 0, 0, 0])
+  }
+
   @Test func saysWhatIsWrong() {
     let small = message { () throws(LoaderError) in try load(Images.bzImage(), memory: 16) }
     #expect(small == "guest: memory of 16 MiB is too small: 18 MiB needed")
