@@ -26,7 +26,7 @@ public final class HostClock: MachineClock {
   }
 
   public func limit(until deadline: UInt64) throws(EngineError) -> RunLimit {
-    if let engine = engine as? KVMEngine {
+    if let engine = engine as? any DeadlineEngine {
       try engine.setDeadline(start &+ deadline)
       return .free
     }

@@ -8,4 +8,8 @@ public enum HostFitness {
   public static var runsUserSpace: Bool {
     HostTraits.current.stepsUserMode && HostTraits.current.breaksUserMode
   }
+
+  /// User mode runs on the host's CPU, and whatever it raises can be had before the guest's kernel sees it: what a
+  /// partner that executes kernel mode itself needs. Asked only where `runsUserSpace` is false.
+  public static var offersUserMode: Bool { hasKVM && !runsUserSpace && HostTraits.current.handsOverUserFaults }
 }

@@ -12,6 +12,12 @@ struct HostTraits: Sendable {
   /// A single step over IRETQ or SWAPGS ends right behind it, and not one instruction later.
   var stepsSpecialInstructions: Bool
 
+  /// An exception of user mode with an empty IDT ends the run as a triple fault, with the state at the instruction that
+  /// raised it. Found out apart from the others, since few ask.
+  var handsOverUserFaults: Bool { HostTraits.faultsAreHandedOver }
+
+  private static let faultsAreHandedOver = (try? DebuggingProbe.handsOverUserFaults()) ?? false
+
   static let current = HostTraits(
     stepsUserMode: (try? DebuggingProbe.stepsUserMode()) ?? true,
     breaksUserMode: (try? DebuggingProbe.breaksUserMode()) ?? true,
@@ -70,6 +76,22 @@ enum DebuggingProbe {
     }
   }
 
+  static func handsOverUserFaults() throws -> Bool {
+    let user = M.mov(.rcx, 0x1234) + M.ud2
+    let guest = try ProbeGuest(kernel: M.hlt, user: user)
+    var state = guest.state
+    state.enterUserMode(entry: ProbeGuest.user, stack: ProbeGuest.userStack)
+    state.idtr = DescriptorTable(base: 0, limit: 0)
+    let engine = try KVMEngine(memory: guest.memory)
+    try engine.setState(state)
+    let timer = KickTimer(engine)
+    try timer.arm(deadline: KickTimer.now + 200_000_000)
+    guard try engine.run(.free) == .shutdown else { return false }
+    let after = try engine.state()
+    return after.rip == ProbeGuest.user + UInt64(user.count - M.ud2.count) && after.rcx == 0x1234
+      && after.rsp == ProbeGuest.userStack && after.privilegeLevel == 3
+  }
+
   /// SWAPGS stands for the others.
   static func stepsSpecialInstructions() throws -> Bool {
     let guest = try ProbeGuest(kernel: [0x0f, 0x01, 0xf8, 0x90, 0x90] + M.hlt)
@@ -77,5 +99,16 @@ enum DebuggingProbe {
     try engine.setState(guest.state)
     let exit = try engine.stepOnce()
     return try exit == nil && engine.registers().rip == ProbeGuest.kernel + 3
+  }
+}
+
+extension CPUState {
+  /// Puts the vCPU of a probe guest into user mode.
+  fileprivate mutating func enterUserMode(entry: UInt64, stack: UInt64) {
+    cs = Segment(selector: ProbeGuest.userCode, base: 0, limit: 0xffff_ffff, attributes: 0xa0fb)
+    ss = Segment(selector: ProbeGuest.userData, base: 0, limit: 0xffff_ffff, attributes: 0xc0f3)
+    rip = entry
+    rsp = stack
+    rflags = 0x202
   }
 }

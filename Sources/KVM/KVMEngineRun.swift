@@ -14,7 +14,7 @@ extension KVMEngine {
       if armed != .off { try arm(.off) }
       return try runFreely()
     case .instructions(let count): return try runStepping(count)
-    case .until(let rip): return try runUntil(rip)
+    case .until(let rip, _): return try runUntil(rip)
     }
   }
 

@@ -132,7 +132,7 @@ extension KVMEngine {
 }
 
 /// The bytes of the string instruction with a REP prefix that the code begins with (Intel SDM vol. 2, "REP").
-func repeatedStringLength(_ code: [UInt8], is64Bit: Bool) -> Int? {
+package func repeatedStringLength(_ code: [UInt8], is64Bit: Bool) -> Int? {
   var hasRepeat = false
   var index = 0
   scan: while index < code.count {

@@ -24,9 +24,7 @@ public final class KickTimer {
 }
 
 extension KVMEngine {
-  /// Makes a `run` that is under way at `deadline` (CLOCK_MONOTONIC, nanoseconds) return `.kicked`. One deadline at
-  /// a time; naming the same one again costs nothing.
-  func setDeadline(_ deadline: UInt64) throws(EngineError) {
+  public func setDeadline(_ deadline: UInt64) throws(EngineError) {
     try adoptThread()
     try check(unsafe ckvm_kick_set_deadline(kickState, deadline), "timer_settime")
   }

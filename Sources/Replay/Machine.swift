@@ -4,10 +4,24 @@ internal import Loaders
 public import VMMCore
 internal import X86
 
-/// The engines that can run a guest.
+/// The engines that can run a guest, by the names that traces hold.
 public enum EngineKind: String, Sendable, CaseIterable {
   case kvm
   case software
+  /// The software engine, with long stretches of user mode on the host's CPU.
+  case hybrid = "kvm+software"
+
+  /// This host can run it.
+  public var isOffered: Bool {
+    switch self {
+    case .kvm: HostFitness.hasKVM
+    case .software: true
+    case .hybrid: HostFitness.offersUserMode
+    }
+  }
+
+  /// It counts instructions, so that time can be counted in them.
+  public var counts: Bool { self == .software }
 
   /// The CPU models that guests of this engine can have on this host.
   public var cpuModels: CPUCatalogue {
@@ -21,7 +35,7 @@ public enum EngineKind: String, Sendable, CaseIterable {
   public var defaultCPUModel: CPUModel {
     switch self {
     case .kvm: .kvmDefault
-    case .software: .softwareDefault
+    case .software, .hybrid: .softwareDefault
     }
   }
 }
@@ -53,6 +67,7 @@ public final class Machine {
     switch kind {
     case .kvm: return try KVMEngine(memory: memory, cpuModel: cpuModel)
     case .software: return SoftwareEngine(memory: memory, cpuModel: cpuModel)
+    case .hybrid: return try HybridEngine(memory: memory, cpuModel: cpuModel)
     }
   }
 }

@@ -8,7 +8,7 @@ struct ProgressCounter {
   private var retiredAtEvent: UInt64?
   /// `repeatIterations` at the last event.
   private var iterationsAtEvent: UInt64 = 0
-  /// Single steps since the last event, where it does not; `nil` once the guest ran freely.
+  /// Instructions since the last event, where it counts only sometimes; `nil` once the guest ran uncounted.
   private var steps: UInt64? = 0
 
   init(_ engine: any Engine) { retiredAtEvent = engine.retiredInstructions }
@@ -20,10 +20,14 @@ struct ProgressCounter {
     steps = 0
   }
 
-  /// The guest is about to run to an unknown place.
-  mutating func ranFreely() {
+  /// The guest has run, to a place that is known when the engine counted on the way.
+  mutating func ran(_ engine: any Engine) {
     isAtInteraction = false
-    steps = nil
+    guard let known = steps, let more = engine.instructionsOfLastRun else {
+      steps = nil
+      return
+    }
+    steps = known + more
   }
 
   /// The guest ran exactly this far.

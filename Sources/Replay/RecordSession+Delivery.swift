@@ -51,7 +51,7 @@ extension RecordSession {
     for _ in 0..<count {
       let exit = try engine.runIterations(iterations)
       guard exit == .stopped else {
-        progress.ranFreely()
+        progress.ran(engine)
         return exit
       }
       progress.stepped(1)
@@ -68,8 +68,8 @@ extension RecordSession {
     guard nmiIsDue(now) || board.hasInterrupt else { return nil }
     // Where a place inside a REP instruction has no name, the instruction is carried to its end.
     if !engine.stopsInsideRepeat, let exit = try engine.finishRepeat() { return exit }
-    // Engines that count can name every place: the next turn delivers.
-    guard engine.retiredInstructions == nil else { return nil }
+    // A place with a count: the next turn delivers.
+    guard progress.instructions(engine) == nil else { return nil }
     guard try canNamePlaceHere() else { return try waitForKernelMode(now: now) }
     userModeSince = nil
     if !nmiIsDue(now) {
@@ -120,7 +120,7 @@ extension RecordSession {
       if try isDone() || !canNamePlaceHere() { return nil }
       let exit = try engine.run(.instructions(1))
       guard exit == .stopped else {
-        progress.ranFreely()
+        progress.ran(engine)
         return exit
       }
       progress.stepped(1)
@@ -158,7 +158,8 @@ extension RecordSession {
       return .instructions(instructions, iterations: progress.iterations(engine))
     }
     let state = try engine.state()
-    return .fingerprint(Fingerprint(rip: state.linearRIP, cpu: state.digest, memory: try probe.memoryNow()))
+    return .fingerprint(
+      Fingerprint(rip: state.linearRIP, cpu: state.digest, memory: try probe.memoryNow(), registers: state.gpr))
   }
 
   /// What the user reads when an engine meets an instruction that it cannot execute.

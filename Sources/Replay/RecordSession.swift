@@ -99,10 +99,11 @@ public final class RecordSession {
       try recordDigest()
     }
     if let exit = try deliverPending(now: now) { return exit }
-    progress.ranFreely()
     let isHeldBack = board.isHeldBackByTaskPriority
     if engine.stopsAtLowerTaskPriority != isHeldBack { engine.stopsAtLowerTaskPriority = isHeldBack }
-    return try engine.run(try clock.limit(until: nextStop(now: now)))
+    let exit = try engine.run(try clock.limit(until: nextStop(now: now)))
+    progress.ran(engine)
+    return exit
   }
 
   /// When the guest must be stopped at the latest: for a device, an NMI, the time limit, or to flush the trace.

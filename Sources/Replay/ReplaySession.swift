@@ -94,12 +94,13 @@ public final class ReplaySession {
       switch limit {
       case .free: break
       case .until: return .stopped  // the caller looks at the state and goes on
-      case .instructions:
-        guard let goal, let retired = engine.retiredInstructions else {
+      case .instructions(let count):
+        let left = goal.map { $0 &- (engine.retiredInstructions ?? 0) }
+        guard let left = left ?? engine.instructionsOfLastRun.map({ count &- $0 }) else {
           throw EngineError("a signal interrupted single-stepping: replay again")
         }
-        if retired == goal { return .stopped }
-        limit = .instructions(goal - retired)
+        if left == 0 { return .stopped }
+        limit = .instructions(left)
       }
     }
   }
@@ -140,7 +141,11 @@ public final class ReplaySession {
     guard try engine.settle() else {
       throw try core.diverged(.unexpectedExit(expected: "a place with recorded registers", actual: .stopped))
     }
+    if let registers = fingerprint.registers { engine.setStopFilter(at: fingerprint.rip, registers: registers) }
+    defer { engine.setStopFilter(at: nil, registers: .zero) }
+    let deadline = watchdog.now() + 10 * patience
     while try !core.matches(fingerprint) {
+      guard watchdog.now() < deadline else { throw try core.diverged(.stuck(seconds: 10 * patience / 1_000_000_000)) }
       let exit = try runGuest(.until(rip: fingerprint.rip))
       guard exit == .stopped else {
         throw try core.diverged(
@@ -177,7 +182,7 @@ extension RunLimit {
     switch self {
     case .free: return slice
     case .instructions(let wanted): return .instructions(min(wanted, count))
-    case .until: return self
+    case .until(let rip, let within): return .until(rip: rip, within: min(within, count))
     }
   }
 

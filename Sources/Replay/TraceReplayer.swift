@@ -18,10 +18,18 @@ public final class TraceReplayer {
     guard let recorded = EngineKind(rawValue: reader.header.engine) else {
       throw EngineError("\(path) was recorded by an unknown engine, \(reader.header.engine): give --engine")
     }
-    // The software engine runs everywhere, and finds every place of a KVM recording.
-    let kind = engine ?? (recorded == .kvm && !HostFitness.hasKVM ? .software : recorded)
-    self.kind = kind
+    kind = TraceReplayer.kind(asked: engine, recorded: recorded)
     initial = try reader.initialMachine()
+  }
+
+  /// The software engine runs everywhere, and finds every place of the others' recordings. A recording of both engines
+  /// needs both where KVM alone is asked for and does not do.
+  private static func kind(asked: EngineKind?, recorded: EngineKind) -> EngineKind {
+    switch asked {
+    case nil: recorded.isOffered ? recorded : .software
+    case .kvm where recorded == .hybrid && EngineKind.hybrid.isOffered: .hybrid
+    case .some(let kind): kind
+    }
   }
 
   /// Replays from the begin to the end.

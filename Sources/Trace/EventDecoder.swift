@@ -21,12 +21,12 @@ struct EventDecoder {
       guard slot < ShapeTable.slotCount else { throw input.fail("shape slot \(slot)") }
       shapes[slot] = try shape()
       return try interaction(slot: slot)
-    case Opcode.interrupt...(Opcode.interrupt + 3):
+    case Opcode.interrupt...(Opcode.interrupt + 3), Opcode.interrupt + Opcode.atRegisters:
       let place = try place(opcode - Opcode.interrupt)
       return .delivery(.interrupt(vector: try input.byte()), at: place)
-    case Opcode.nmi...(Opcode.nmi + 3):
+    case Opcode.nmi...(Opcode.nmi + 3), Opcode.nmi + Opcode.atRegisters:
       return .delivery(.nmi, at: try place(opcode - Opcode.nmi))
-    case Opcode.memoryWrite...(Opcode.memoryWrite + 3):
+    case Opcode.memoryWrite...(Opcode.memoryWrite + 3), Opcode.memoryWrite + Opcode.atRegisters:
       return try memoryWrite(at: try place(opcode - Opcode.memoryWrite))
     case Opcode.digest:
       return .digest(
@@ -66,8 +66,13 @@ struct EventDecoder {
     case Opcode.atInstruction: return .instructions(try input.varint(), iterations: 0)
     case Opcode.atIteration: return .instructions(try input.varint(), iterations: try input.varint())
     default:
-      return .fingerprint(
-        Fingerprint(rip: try input.read64(), cpu: try input.read64(), memory: try input.read64()))
+      var print = Fingerprint(rip: try input.read64(), cpu: try input.read64(), memory: try input.read64())
+      if kind == Opcode.atRegisters {
+        var registers = SIMD16<UInt64>()
+        for number in 0..<16 { registers[number] = try input.read64() }
+        print.registers = registers
+      }
+      return .fingerprint(print)
     }
   }
 

@@ -17,6 +17,8 @@ enum Opcode {
   static let atInstruction: UInt8 = 1
   static let atIteration: UInt8 = 2
   static let atFingerprint: UInt8 = 3
+  /// A fingerprint with the general registers.
+  static let atRegisters: UInt8 = 0x30
 }
 
 /// The table of the shapes that a chunk's records name by one byte: 32 sets of four slots. Sets keep the search short,
@@ -141,10 +143,12 @@ struct EventEncoder {
       out.append(varint: count)
       out.append(varint: iterations)
     case .fingerprint(let fingerprint):
-      out.append(opcode + Opcode.atFingerprint)
+      out.append(opcode + (fingerprint.registers == nil ? Opcode.atFingerprint : Opcode.atRegisters))
       out.append64(fingerprint.rip)
       out.append64(fingerprint.cpu)
       out.append64(fingerprint.memory)
+      guard let registers = fingerprint.registers else { return }
+      for number in 0..<16 { out.append64(registers[number]) }
     }
   }
 

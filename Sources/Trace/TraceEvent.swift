@@ -52,11 +52,14 @@ public struct Fingerprint: Equatable, Hashable, Sendable {
   public var cpu: UInt64
   /// The digest of the whole guest memory (`MemoryDigest`).
   public var memory: UInt64
+  /// The general registers, by which an engine can pass by quickly where the state is another.
+  public var registers: SIMD16<UInt64>?
 
-  public init(rip: UInt64, cpu: UInt64, memory: UInt64) {
+  public init(rip: UInt64, cpu: UInt64, memory: UInt64, registers: SIMD16<UInt64>? = nil) {
     self.rip = rip
     self.cpu = cpu
     self.memory = memory
+    self.registers = registers
   }
 }
 

@@ -5,8 +5,8 @@ public enum RunLimit: Equatable, Sendable {
   /// Exactly this many retired instructions (> 0), then `.stopped`. A REP instruction counts when it is complete.
   case instructions(UInt64)
   /// Until the next instruction would be the one at this linear address, looking before every instruction but the
-  /// first, then `.stopped`.
-  case until(rip: UInt64)
+  /// first, then `.stopped`. Engines that count stop after `within` instructions as well.
+  case until(rip: UInt64, within: UInt64 = .max)
 
   /// The count of `.instructions`, 0 otherwise.
   public var instructionCount: UInt64 {
@@ -37,6 +37,10 @@ public protocol Engine: AnyObject {
   /// delivered and the state read here. False inside a batch of units or between the pieces of one MMIO access.
   func settle() throws(EngineError) -> Bool
 
+  /// A hint: stops (of `.until`, of a debugger) before the instruction at this linear address are of no interest unless
+  /// the general registers are these; the engine may pass by. `nil` takes the hint back.
+  func setStopFilter(at linear: UInt64?, registers: SIMD16<UInt64>)
+
   /// The whole architectural state. Only where `settle` holds.
   func state() throws(EngineError) -> CPUState
   func setState(_ state: CPUState) throws(EngineError)
@@ -58,6 +62,10 @@ public protocol Engine: AnyObject {
 
   /// Instructions retired since the engine was made, where the engine counts them.
   var retiredInstructions: UInt64? { get }
+
+  /// How many instructions the last `run` retired before it came back (the one of the interaction that ended it does
+  /// not count); `nil` when some were not counted.
+  var instructionsOfLastRun: UInt64? { get }
 
   /// After `.kicked` inside a REP instruction: carries it to its end, so that the state is at an instruction
   /// boundary. Returns the interaction that came up instead, if one did.
@@ -93,6 +101,8 @@ public protocol Engine: AnyObject {
 
 extension Engine {
   public func prepareToRestore() throws(EngineError) {}
+  public func setStopFilter(at linear: UInt64?, registers: SIMD16<UInt64>) {}
+  public var instructionsOfLastRun: UInt64? { nil }
   public func finishRepeat() throws(EngineError) -> VCPUExit? { nil }
   public var repeatIterations: UInt64 { 0 }
   public var stopsInsideRepeat: Bool { false }

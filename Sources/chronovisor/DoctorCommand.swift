@@ -40,11 +40,11 @@ enum DoctorCommand: Command {
     say("self-test   chronovisor \(version) on \(host.text), CPUID digest \(hex(host.cpuidDigest))")
     let hasKVM = (try? System()) != nil
     var isExact = true
-    for engine in EngineKind.allCases where engine != .kvm || hasKVM {
+    for engine in EngineKind.allCases where engine.isOffered {
       for result in SelfTest.run(engine: engine, folder: folder, replays: 5) {
         isExact = isExact && result.isExact
         say(
-          "  " + HelpCommand.pad(engine.rawValue, to: 10) + HelpCommand.pad(result.guest.rawValue, to: 10)
+          "  " + HelpCommand.pad(engine.rawValue, to: 14) + HelpCommand.pad(result.guest.rawValue, to: 10)
             + (result.isExact ? "exact  " : "FAILED ") + result.summary)
       }
     }

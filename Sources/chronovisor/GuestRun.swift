@@ -86,22 +86,26 @@ extension EngineChoice {
   /// The engine asked for; for `auto` KVM, unless this host has none that is fit for the guest.
   func resolved(for guest: GuestKind) -> EngineKind {
     switch self {
-    case .kvm: return .kvm
+    case .kvm: return needsPartner(guest) && EngineKind.hybrid.isOffered ? .hybrid : .kvm
     case .software: return .software
-    case .auto:
-      guard HostFitness.hasKVM else { return .software }
-      let hasUserSpace = guest == .bzImage || guest == .vmlinux
-      return hasUserSpace && !HostFitness.runsUserSpace ? .software : .kvm
+    case .hybrid: return .hybrid
+    case .auto: return HostFitness.hasKVM && !needsPartner(guest) ? .kvm : .software
     }
+  }
+
+  /// The guest has a user space, which this host's KVM alone does not run.
+  private func needsPartner(_ guest: GuestKind) -> Bool {
+    (guest == .bzImage || guest == .vmlinux) && !HostFitness.runsUserSpace
   }
 }
 
 extension ClockChoice {
   func resolved(for engine: EngineKind) throws -> ClockKind {
     switch (self, engine) {
-    case (.byEngine, .kvm), (.host, _): return .host
-    case (.byEngine, .software), (.virtual, .software): return .virtual
-    case (.virtual, .kvm):
+    case (.host, _): return .host
+    case (.byEngine, let engine): return engine.counts ? .virtual : .host
+    case (.virtual, let engine) where engine.counts: return .virtual
+    case (.virtual, _):
       throw UsageError("--clock virtual counts instructions, which KVM does not: use --engine software")
     }
   }

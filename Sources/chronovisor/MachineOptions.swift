@@ -5,7 +5,7 @@ internal import VMMCore
 /// What `run` and `record` take from the command line about the machine.
 struct MachineOptions {
   static let options = [
-    Option("--engine", value: "ENGINE", help: "auto (default), kvm or software"),
+    Option("--engine", value: "ENGINE", help: "auto (default), kvm, software or kvm+software"),
     Option("--cpu", value: "MODEL", help: "CPU model, with ,+FEATURE and ,-FEATURE (default: default); or help"),
     Option("--memory", "-m", value: "SIZE", help: "guest RAM: 64M, 1G, ... (default 128M)"),
     Option("--initrd", value: "FILE", help: "Linux's initramfs, a multiboot module, or data"),
@@ -97,7 +97,10 @@ struct MachineOptions {
 }
 
 /// Which engine is to run the guest.
-enum EngineChoice: String, CaseIterable { case auto, kvm, software }
+enum EngineChoice: String, CaseIterable {
+  case auto, kvm, software
+  case hybrid = "kvm+software"
+}
 
 /// Which clock the devices get.
 enum ClockChoice: String, CaseIterable { case byEngine = "auto", host, virtual }

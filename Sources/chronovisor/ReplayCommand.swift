@@ -101,7 +101,7 @@ extension Arguments {
   func engineKind() throws -> EngineKind? {
     guard let text = value("--engine"), text != "auto" else { return nil }
     guard let kind = EngineKind(rawValue: text) else {
-      throw UsageError("--engine \(text): give one of auto, kvm, software")
+      throw UsageError("--engine \(text): give one of auto, kvm, software, kvm+software")
     }
     return kind
   }

@@ -8,7 +8,7 @@ enum VerifyCommand: Command {
   static let synopsis = "[OPTIONS] TRACE..."
   static let summary = "replay traces, compare everything, a line each"
   static let options = [
-    Option("--engine", value: "ENGINE", help: "auto (default: the recording's), kvm or software"),
+    Option("--engine", value: "ENGINE", help: "auto (default: the recording's), kvm, software or kvm+software"),
     Option("--repeat", value: "N", help: "replay each trace N times: all must end in the same state"),
     Option("--junit", value: "FILE", help: "write a JUnit report"),
   ]

@@ -80,11 +80,14 @@ extension Random {
   }
 
   mutating func place() -> Place {
-    switch below(4) {
+    switch below(5) {
     case 0: .here
     case 1: .instructions(number(), iterations: 0)
     case 2: .instructions(number(), iterations: number())
-    default: .fingerprint(Fingerprint(rip: next(), cpu: next(), memory: next()))
+    case 3: .fingerprint(Fingerprint(rip: next(), cpu: next(), memory: next()))
+    default:
+      .fingerprint(
+        Fingerprint(rip: next(), cpu: next(), memory: next(), registers: SIMD16((0..<16).map { _ in next() })))
     }
   }
 

@@ -111,9 +111,14 @@ final class TimelineMachine {
     engine.setBreakpoints(all.sorted())
   }
 
-  private func expectFingerprint(at address: UInt64?) {
-    guard address != fingerprintAddress else { return }
-    fingerprintAddress = address
+  private func expect(_ fingerprint: Fingerprint?) {
+    if let fingerprint, let registers = fingerprint.registers, !breakpoints.contains(fingerprint.rip) {
+      engine.setStopFilter(at: fingerprint.rip, registers: registers)
+    } else {
+      engine.setStopFilter(at: nil, registers: .zero)
+    }
+    guard fingerprint?.rip != fingerprintAddress else { return }
+    fingerprintAddress = fingerprint?.rip
     setEngineBreakpoints()
   }
 
@@ -217,13 +222,13 @@ final class TimelineMachine {
         if since < wanted { return try approach(stretch.atMost(wanted - since), "the place of an interrupt") }
       } else {
         guard try core.matches(fingerprint) else {
-          expectFingerprint(at: fingerprint.rip)
+          expect(fingerprint)
           return try approach(stretch, "an interrupt at rip \(hex(fingerprint.rip)) with recorded registers")
         }
         foundPlaces[core.progress.events] = since
         core.checkHeld()
       }
-      expectFingerprint(at: nil)
+      expect(nil)
     }
     try core.carryOut(delivery, at: place)
     _ = try core.progress.cursor.next()
@@ -313,7 +318,7 @@ final class TimelineMachine {
     engine.iterationsUnderWay = checkpoint.iterations
     core.progress = checkpoint.progress
     core.probe.note(changed)
-    expectFingerprint(at: nil)
+    expect(nil)
     lookedAt = place
   }
 }

@@ -350,6 +350,7 @@ extension CPU {
         op = next
         continue
       case .stopHere:
+        if isFilteredOut(codeLinear(op.rip)) { break }
         s[Slot.remaining] &+= UInt64(op.pointee.left)
         rip = op.rip
         return .stopAddress

@@ -34,6 +34,12 @@ extension SoftwareEngine {
     core.blocks.flush()
   }
 
+  public func setStopFilter(at linear: UInt64?, registers: SIMD16<UInt64>) {
+    cpu[SystemSlot.hasFilter] = linear == nil ? 0 : 1
+    cpu[SystemSlot.filterAddress] = linear ?? 0
+    for number in 0..<16 { cpu[SystemSlot.filterRegisters + number] = registers[number] }
+  }
+
   /// Makes `run` stop after an instruction that accesses these bytes. While there are any, instructions are executed
   /// one by one.
   public func setWatches(_ watches: [DebugWatch]) {
@@ -70,7 +76,17 @@ extension SoftwareEngine {
 extension CPU {
   /// The next instruction is one to stop before.
   @inline(__always) var isAtStop: Bool {
-    s[Slot.hasStopAddress] | s[SystemSlot.hasBreakpoints] != 0 && isStop(codeLinear(rip))
+    guard s[Slot.hasStopAddress] | s[SystemSlot.hasBreakpoints] != 0 else { return false }
+    let linear = codeLinear(rip)
+    return isStop(linear) && !isFilteredOut(linear)
+  }
+
+  /// The general registers are not those that a stop at this linear address is for.
+  @inline(__always) func isFilteredOut(_ linear: UInt64) -> Bool {
+    guard s[SystemSlot.hasFilter] != 0, s[SystemSlot.filterAddress] == linear else { return false }
+    let registers = UnsafeRawPointer(s).loadUnaligned(as: SIMD16<UInt64>.self)
+    let wanted = UnsafeRawPointer(s + SystemSlot.filterRegisters).loadUnaligned(as: SIMD16<UInt64>.self)
+    return registers != wanted
   }
 
   /// A run stops before the instruction at this linear address.

@@ -34,7 +34,7 @@ public final class SoftwareEngine: Engine {
     // More than any run can retire.
     case .free: return run(count: 1 << 62)
     case .instructions(let count): return run(count: min(count, 1 << 62))
-    case .until(let rip): return run(count: 1 << 62, stopAddress: rip)
+    case .until(let rip, let count): return run(count: min(count, 1 << 62), stopAddress: rip)
     }
   }
 

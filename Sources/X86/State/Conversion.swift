@@ -33,6 +33,18 @@ extension CPU {
 }
 
 extension CPU {
+  /// Takes over what user mode can change; translations and blocks stay.
+  func takeUserState(_ state: CPUState) {
+    for number in 0..<16 { s[number] = state.gpr[number] }
+    rip = state.rip
+    rflags = state.rflags
+    s[Slot.segmentBase + SegmentNumber.fs] = state.fs.base
+    s[Slot.segmentBase + SegmentNumber.gs] = state.gs.base
+    loadFloatingPoint(from: state)
+    s[Slot.repeatIterations] = 0
+    modeChanged()
+  }
+
   func segment(_ number: Int) -> Segment {
     Segment(
       selector: segmentSelector(number), base: segmentBase(number), limit: segmentLimit(number),

@@ -43,6 +43,7 @@ extension CPU {
     if level == 3 { mode |= Mode.user }
     if protected { mode |= Mode.protected }
     if s[Slot.cr0] & CR0.pg != 0 { mode |= Mode.paging }
+    if s[Slot.privilegeLevel] != level { s[SystemSlot.levelChanges] &+= 1 }
     s[Slot.privilegeLevel] = level
     s[Slot.mode] = mode
     // Ways from RIP to code depend on the segment's base; 64-bit code has none.

@@ -20,4 +20,10 @@ enum SystemSlot {
   static var resumeFlag: Int { Slot.systemScratch + 10 }
   /// A store to CR8 that lowers it kicks the run.
   static var stopsAtLowerPriority: Int { Slot.systemScratch + 11 }
+  /// How often CPL has changed.
+  static var levelChanges: Int { Slot.systemScratch + 12 }
+  /// A stop at `filterAddress` only counts when the 16 general registers are those from `filterRegisters` on.
+  static var hasFilter: Int { Slot.systemScratch + 13 }
+  static var filterAddress: Int { Slot.systemScratch + 14 }
+  static var filterRegisters: Int { Slot.systemScratch + 16 }
 }
