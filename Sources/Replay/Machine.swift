@@ -58,14 +58,14 @@ public final class Machine {
     }
     engine = try Machine.makeEngine(kind, memory: memory, cpuModel: cpuModel)
     try engine.setState(initial.state)
-    if let engine = engine as? KVMEngine, let kernel = initial.images.first(where: { $0.role == .kernel }) {
-      try engine.trapTimestamps(at: GuestLoader.timestampSites(in: kernel.bytes))
+    if let engine = engine as? PartneredKVMEngine, let kernel = initial.images.first(where: { $0.role == .kernel }) {
+      try engine.kvm.trapTimestamps(at: GuestLoader.timestampSites(in: kernel.bytes))
     }
   }
 
   private static func makeEngine(_ kind: EngineKind, memory: GuestMemory, cpuModel: CPUModel) throws -> any Engine {
     switch kind {
-    case .kvm: return try KVMEngine(memory: memory, cpuModel: cpuModel)
+    case .kvm: return try PartneredKVMEngine(memory: memory, cpuModel: cpuModel)
     case .software: return SoftwareEngine(memory: memory, cpuModel: cpuModel)
     case .hybrid: return try HybridEngine(memory: memory, cpuModel: cpuModel)
     }

@@ -28,10 +28,11 @@ final class HybridEngine: Engine, DeadlineEngine {
   private(set) var instructionsOfLastRun: UInt64?
 
   /// Instructions between two looks at the clock, and at whether the host should take over.
-  private static let slice: UInt64 = 25_000
+  private let slice: UInt64
 
-  init(memory: GuestMemory, cpuModel: CPUModel) throws(EngineError) {
+  init(memory: GuestMemory, cpuModel: CPUModel, slice: UInt64 = 25_000) throws(EngineError) {
     self.memory = memory
+    self.slice = slice
     software = SoftwareEngine(memory: memory, cpuModel: cpuModel)
     host = try HostStretch(memory: memory, cpuModel: cpuModel)
   }
@@ -66,7 +67,7 @@ final class HybridEngine: Engine, DeadlineEngine {
       if software.isFitForHost, policy.shouldLeave(levelChanges: software.levelChanges) {
         if let exit = try runOnHost() { return exit }
       }
-      let exit = try software.run(.instructions(HybridEngine.slice))
+      let exit = try software.run(.instructions(slice))
       guard exit == .stopped else { return exit }
       if try host.takeKick() { return .kicked }
     }
@@ -75,9 +76,9 @@ final class HybridEngine: Engine, DeadlineEngine {
   private func runCounted(_ count: UInt64) throws(EngineError) -> VCPUExit {
     var left = count
     while true {
-      let exit = try software.run(.instructions(min(left, HybridEngine.slice)))
+      let exit = try software.run(.instructions(min(left, slice)))
       guard exit == .stopped else { return exit }
-      left -= min(left, HybridEngine.slice)
+      left -= min(left, slice)
       if left == 0 { return .stopped }
       if try host.takeKick() { return .kicked }
     }
