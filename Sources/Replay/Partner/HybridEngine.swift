@@ -28,11 +28,10 @@ final class HybridEngine: Engine, DeadlineEngine {
   private(set) var instructionsOfLastRun: UInt64?
 
   /// Instructions between two looks at the clock, and at whether the host should take over.
-  private let slice: UInt64
+  var slice: UInt64 = 25_000
 
-  init(memory: GuestMemory, cpuModel: CPUModel, slice: UInt64 = 25_000) throws(EngineError) {
+  init(memory: GuestMemory, cpuModel: CPUModel) throws(EngineError) {
     self.memory = memory
-    self.slice = slice
     software = SoftwareEngine(memory: memory, cpuModel: cpuModel)
     host = try HostStretch(memory: memory, cpuModel: cpuModel)
   }
@@ -67,7 +66,7 @@ final class HybridEngine: Engine, DeadlineEngine {
       if software.isFitForHost, policy.shouldLeave(levelChanges: software.levelChanges) {
         if let exit = try runOnHost() { return exit }
       }
-      let exit = try software.run(.instructions(slice))
+      let exit = try runSoftware(slice)
       guard exit == .stopped else { return exit }
       if try host.takeKick() { return .kicked }
     }
@@ -76,12 +75,20 @@ final class HybridEngine: Engine, DeadlineEngine {
   private func runCounted(_ count: UInt64) throws(EngineError) -> VCPUExit {
     var left = count
     while true {
-      let exit = try software.run(.instructions(min(left, slice)))
+      let exit = try runSoftware(min(left, slice))
       guard exit == .stopped else { return exit }
       left -= min(left, slice)
       if left == 0 { return .stopped }
       if try host.takeKick() { return .kicked }
     }
+  }
+
+  /// The software engine, to an instruction boundary.
+  private func runSoftware(_ count: UInt64) throws(EngineError) -> VCPUExit {
+    let exit = try software.run(.instructions(count))
+    guard exit == .kicked else { return exit }
+    _ = try host.takeKick()
+    return try software.finishRepeat() ?? .kicked
   }
 
   /// A stretch of user mode on the host's CPU. An exit when something came up that is not the software engine's to do.
@@ -167,9 +174,7 @@ final class HybridEngine: Engine, DeadlineEngine {
   /// A kick on the host may have come between two iterations; the software engine goes on with them and retires the
   /// instruction, or what handles its fault.
   func finishRepeat() throws(EngineError) -> VCPUExit? {
-    guard try settle() else { return nil }
-    if let exit = try software.finishRepeat() { return exit }
-    guard wasKickedOnHost, try host.isInsideRepeat(software.state()) else { return nil }
+    guard wasKickedOnHost, try settle(), try host.isInsideRepeat(software.state()) else { return nil }
     wasKickedOnHost = false
     let exit = try software.run(.instructions(1))
     return exit == .stopped ? nil : exit
