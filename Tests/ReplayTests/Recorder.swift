@@ -13,18 +13,19 @@ enum Recorder {
   @discardableResult
   static func record(
     _ guest: String, to path: String, commandLine: String = "", engine: EngineKind = .kvm,
-    options: RecordOptions = RecordOptions(), input: [UInt8] = []
+    options: RecordOptions = RecordOptions(), input: [UInt8] = [], prepare: (Machine) -> Void = { _ in }
   ) throws -> RunOutcome {
     let image = GuestImage(role: .kernel, name: guest, bytes: bytesOfFile(TestGuests.path(guest)))
     let loaded = try GuestLoader.load(kernel: image, commandLine: commandLine, memorySize: 16 << 20)
     let header = TraceHeader(
       producer: "tests", engine: engine.rawValue, cpuModel: engine.defaultCPUModel,
-      clock: engine == .kvm ? .host : .virtual)
+      clock: engine.counts ? .virtual : .host)
     let writer = try TraceWriter(path: path, header: header, machine: loaded.machine)
     let machine = try Machine(loaded.machine, kind: engine, cpuModel: engine.defaultCPUModel)
     let clock: any MachineClock =
-      engine == .kvm
-      ? HostClock(stopping: machine.engine) : VirtualClock(engine: machine.engine, nanosecondsPerInstruction: 1)
+      engine.counts
+      ? VirtualClock(engine: machine.engine, nanosecondsPerInstruction: 1) : HostClock(stopping: machine.engine)
+    prepare(machine)
     let board = try Board(startEpoch: 0, memorySize: loaded.machine.memorySize, input: TestInput(input)) { _ in }
     let session = RecordSession(
       engine: machine.engine, board: board, clock: clock, memory: machine.memory, writer: writer, options: options,
