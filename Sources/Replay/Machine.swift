@@ -27,7 +27,7 @@ public enum EngineKind: String, Sendable, CaseIterable {
   public var cpuModels: CPUCatalogue {
     switch self {
     case .kvm: .kvm
-    case .software: .software
+    case .software, .hybrid: .software
     }
   }
 

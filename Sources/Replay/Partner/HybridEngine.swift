@@ -168,6 +168,14 @@ final class HybridEngine: Engine, DeadlineEngine {
 
   func privilegeLevel() throws(EngineError) -> UInt8 { try settled().privilegeLevel() }
 
+  var taskPriority: UInt8 { software.taskPriority }
+  func setTaskPriority(_ priority: UInt8) { software.setTaskPriority(priority) }
+  var apicBase: UInt64 { software.apicBase }
+  var stopsAtLowerTaskPriority: Bool {
+    get { software.stopsAtLowerTaskPriority }
+    set { software.stopsAtLowerTaskPriority = newValue }
+  }
+
   /// Not counted: what `instructionsOfLastRun` knows is all there is.
   var retiredInstructions: UInt64? { nil }
 

@@ -123,6 +123,15 @@ final class PartneredKVMEngine: Engine, DeadlineEngine {
 
   func finishRepeat() throws(EngineError) -> VCPUExit? { try settled().finishRepeat() }
   func privilegeLevel() throws(EngineError) -> UInt8 { try settled().privilegeLevel() }
+  var taskPriority: UInt8 { isWithPartner ? software.taskPriority : kvm.taskPriority }
+  func setTaskPriority(_ priority: UInt8) {
+    isWithPartner ? software.setTaskPriority(priority) : kvm.setTaskPriority(priority)
+  }
+  var apicBase: UInt64 { isWithPartner ? software.apicBase : kvm.apicBase }
+  var stopsAtLowerTaskPriority: Bool {
+    get { kvm.stopsAtLowerTaskPriority }
+    set { kvm.stopsAtLowerTaskPriority = newValue }
+  }
   var retiredInstructions: UInt64? { nil }
   var stopsInUserMode: Bool { kvm.stopsInUserMode }
   func kick() { kvm.kick() }
