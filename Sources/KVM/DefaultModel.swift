@@ -11,14 +11,14 @@ extension CPUCatalogue {
   private static let unloggable: [CPUFeature] = [.tsc, .rdtscp, .invariantTSC, .rdrand, .rdseed]
 
   /// The default features are the CPU's own. All others KVM must know too: some hosts have no more of them than the
-  /// bit. The machine has an APIC of its own; XSAVE state beyond SSE is not recorded.
+  /// bit. The machine has an APIC and MTRRs of its own; XSAVE state beyond SSE is not recorded.
   private static var kvmOffered: [CPUFeature] {
     let others: [CPUFeature] = [
       .movbe, .fsgsbase, .bmi1, .smep, .bmi2, .erms, .adx, .smap, .clflushopt, .umip, .lzcnt, .pdpe1gb, .pcid, .invpcid,
     ]
     let kvm = CPUModel(name: "KVM", leaves: (try? System().supportedLeaves()) ?? [])
     let host = CPUModel(name: "host", leaves: [1, 7, 0x8000_0001].map { hostLeaf($0) })
-    let always: [CPUFeature] = [.apic, .hypervisor]
+    let always: [CPUFeature] = [.apic, .mtrr, .hypervisor]
     return CPUFeature.level2.filter { always.contains($0) || host.has($0) } + others.filter { kvm.has($0) }
   }
 

@@ -29,9 +29,12 @@ extension CPUFeature {
   @inlinable public static var msr: CPUFeature { CPUFeature("msr", 1, .edx, 5) }
   @inlinable public static var pae: CPUFeature { CPUFeature("pae", 1, .edx, 6) }
   @inlinable public static var cx8: CPUFeature { CPUFeature("cx8", 1, .edx, 8) }
+  @inlinable public static var mce: CPUFeature { CPUFeature("mce", 1, .edx, 7) }
   @inlinable public static var apic: CPUFeature { CPUFeature("apic", 1, .edx, 9) }
   @inlinable public static var sep: CPUFeature { CPUFeature("sep", 1, .edx, 11) }
+  @inlinable public static var mtrr: CPUFeature { CPUFeature("mtrr", 1, .edx, 12) }
   @inlinable public static var pge: CPUFeature { CPUFeature("pge", 1, .edx, 13) }
+  @inlinable public static var mca: CPUFeature { CPUFeature("mca", 1, .edx, 14) }
   @inlinable public static var cmov: CPUFeature { CPUFeature("cmov", 1, .edx, 15) }
   @inlinable public static var pat: CPUFeature { CPUFeature("pat", 1, .edx, 16) }
   @inlinable public static var pse36: CPUFeature { CPUFeature("pse36", 1, .edx, 17) }
@@ -85,7 +88,8 @@ extension CPUFeature {
 extension CPUFeature {
   /// Every feature that has a name here, in the order of leaves and bits.
   public static let all: [CPUFeature] = [
-    .fpu, .de, .pse, .tsc, .msr, .pae, .cx8, .apic, .sep, .pge, .cmov, .pat, .pse36, .clflush, .mmx, .fxsr, .sse, .sse2,
+    .fpu, .de, .pse, .tsc, .msr, .pae, .mce, .cx8, .apic, .sep, .mtrr, .pge, .mca, .cmov, .pat, .pse36, .clflush, .mmx,
+    .fxsr, .sse, .sse2,
     .sse3, .ssse3, .cx16, .pcid, .sse41, .sse42, .movbe, .popcnt, .xsave, .rdrand, .hypervisor, .fsgsbase, .bmi1,
     .smep, .bmi2, .erms, .invpcid, .rdseed, .adx, .smap, .clflushopt, .umip, .rdpid, .lahf, .lzcnt, .syscall, .nx,
     .fxsrOpt, .pdpe1gb, .rdtscp, .longMode, .invariantTSC,
@@ -96,8 +100,8 @@ extension CPUFeature {
     .fpu, .pse, .msr, .pae, .cx8, .pge, .cmov, .pat, .mmx, .fxsr, .sse, .sse2, .syscall, .longMode,
   ]
 
-  /// x86-64-v1 of the psABI, with what its first CPUs had besides, and the machine's APIC.
-  public static let level1: [CPUFeature] = required + [.de, .apic, .sep, .pse36, .clflush, .nx, .hypervisor]
+  /// x86-64-v1 of the psABI, with what its first CPUs had besides, and the machine's APIC and MTRRs.
+  public static let level1: [CPUFeature] = required + [.de, .apic, .mtrr, .sep, .pse36, .clflush, .nx, .hypervisor]
   /// x86-64-v2 of the psABI.
   public static let level2: [CPUFeature] = level1 + [.sse3, .ssse3, .cx16, .sse41, .sse42, .popcnt, .lahf]
 }

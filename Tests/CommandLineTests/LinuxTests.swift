@@ -45,7 +45,9 @@ import Testing
     ] {
       #expect(output.contains(expected), "\(expected) is missing from:\n\(output)")
     }
-    for trouble in ["ACPI Error", "ACPI BIOS", "[Firmware Bug]", "WARNING:", "BUG:", "Oops", "timer doesn't work"] {
+    for trouble in [
+      "ACPI Error", "ACPI BIOS", "[Firmware Bug]", "WARNING:", "BUG:", "Oops", "timer doesn't work", "MTRRs disabled",
+    ] {
       #expect(!output.contains(trouble), "\(trouble) in:\n\(output)")
     }
     let verification = CommandRunner.chronovisor("verify", recording.path, seconds: 900)

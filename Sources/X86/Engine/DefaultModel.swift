@@ -2,10 +2,12 @@ public import VMMCore
 
 extension CPUCatalogue {
   /// What the software engine implements. CPUID can report all of it; by default it leaves out the time-stamp counter
-  /// and the random numbers (each reading is an event in the log), XSAVE and process contexts.
+  /// and the random numbers (each reading is an event in the log), XSAVE, process contexts and machine checks.
   public static let software = CPUCatalogue(
     engine: "software",
-    offered: softwareDefaults + [.tsc, .rdtscp, .invariantTSC, .rdrand, .rdseed, .xsave, .pcid, .invpcid],
+    offered: softwareDefaults + [
+      .mce, .mca, .tsc, .rdtscp, .invariantTSC, .rdrand, .rdseed, .xsave, .pcid, .invpcid,
+    ],
     defaults: softwareDefaults, brand: "chronovisor software CPU")
 
   /// x86-64-v2 and what else is cheap.
