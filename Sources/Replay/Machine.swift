@@ -27,7 +27,8 @@ public enum EngineKind: String, Sendable, CaseIterable {
   public var cpuModels: CPUCatalogue {
     switch self {
     case .kvm: .kvm
-    case .software, .hybrid: .software
+    case .software: .software
+    case .hybrid: .hybrid
     }
   }
 
@@ -84,4 +85,16 @@ extension InitialMachine {
       return Array(images[index].bytes[offset..<(offset + count)])
     }
   }
+}
+
+extension CPUCatalogue {
+  /// What guests of both engines as one can have: what the software engine has, but for what user mode on the host's
+  /// CPU reads past the log.
+  static let hybrid: CPUCatalogue = {
+    var catalogue = CPUCatalogue.software
+    catalogue.engine = EngineKind.hybrid.rawValue
+    catalogue.refusals = CPUCatalogue.kvm.refusals
+    catalogue.offered.removeAll { feature in CPUCatalogue.kvm.refusals.contains { $0.feature == feature } }
+    return catalogue
+  }()
 }
