@@ -37,13 +37,14 @@ extension Timeline {
 
   /// Makes the machine what it was there. Copies only pages that differ.
   func goBack(to checkpoint: Checkpoint) throws {
+    endFootprint()
     try collectChanges()
     let written = takeChangedPages()
     let different = base.differences(from: checkpoint.image)
     let pages = merge(written, different)
     for page in pages { checkpoint.image.restore(page: page, in: memory) }
     base = checkpoint.image
-    try machine.restore(checkpoint, changed: pages)
+    machine.restore(checkpoint, changed: pages)
   }
 
   /// Two ascending lists as one.

@@ -9,6 +9,7 @@ extension Timeline {
   public func beginDiversion() throws {
     guard diversion == nil else { throw TimelineError("a diversion is under way already") }
     guard machine.isBetweenInstructions else { throw TimelineError("inside an instruction: step first") }
+    endFootprint()
     diversion = try takeCheckpoint()
   }
 

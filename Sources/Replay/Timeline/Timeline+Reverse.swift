@@ -119,44 +119,70 @@ extension Timeline {
     guard !request.breakpoints.isEmpty || !request.watches.isEmpty else {
       return try go(to: .begin, control) ? .begin : .interrupted
     }
-    var end = here
+    endFootprint()
+    let quiet = stretches.without(request)
+    var end = quiet.beginning(upTo: here)
+    var most = options.mostHits
     while let start = store.last(before: end) {
       try goBack(to: start)
-      guard let hits = try lastHit(until: end, before: here, request, control) else { return .interrupted }
-      if let hit = hits.last {
-        switch hit.stop {
-        case .watch:
-          guard try goToPredecessor(of: hit.moment, control) else { return .interrupted }
-          // The hit before it is nearer when one REP instruction has both.
-          if hits.count > 1, hits[0].moment > moment, try !go(to: hits[0].moment, control) { return .interrupted }
-        default: guard try go(to: hit.moment, control) else { return .interrupted }
+      switch try lastHits(until: end, before: here, most: most, request, control) {
+      case .interrupted: return .interrupted
+      case .many:
+        // Closer to the end of the segment there are fewer.
+        guard try approach(.moment(end), before: end.next, control) else { return .interrupted }
+        most = store.last(before: end) === start ? Int.max : options.mostHits
+      case .hits(let hits):
+        if let hit = hits.last {
+          return try go(to: hit, after: hits[0], control) ? hit.stop : .interrupted
         }
-        return hit.stop
+        end = quiet.beginning(upTo: start.moment)
+        most = options.mostHits
       }
-      end = start.moment
     }
     return try go(to: .begin, control) ? .begin : .interrupted
   }
 
-  /// Runs from a checkpoint to the end of its segment and returns the last two stops on the way, the last one last;
-  /// `nil` when it was interrupted.
-  private func lastHit(
-    until end: Moment, before here: Moment, _ request: TimelineRequest, _ control: any TimelineControl
-  ) throws -> [Hit]? {
+  /// Goes to where a backward run stops for a hit; `former` is the hit before it, or itself. False when interrupted.
+  private func go(to hit: Hit, after former: Hit, _ control: any TimelineControl) throws -> Bool {
+    guard case .watch = hit.stop else { return try go(to: hit.moment, control) }
+    guard try goToPredecessor(of: hit.moment, control) else { return false }
+    // The hit before it is nearer when one REP instruction has both.
+    guard former.moment < hit.moment, former.moment > moment else { return true }
+    return try go(to: former.moment, control)
+  }
+
+  /// What a search for the last stops of a segment found.
+  private enum SearchResult {
+    /// The last two, or one, or none; the last one last.
+    case hits([Hit])
+    /// More than it is worth to go through one by one.
+    case many
+    case interrupted
+  }
+
+  /// Runs from a checkpoint to the end of its segment, for the last stops on the way.
+  private func lastHits(
+    until end: Moment, before here: Moment, most: Int, _ request: TimelineRequest, _ control: any TimelineControl
+  ) throws -> SearchResult {
     machine.arm(breakpoints: request.breakpoints, watches: request.watches)
     var hits: [Hit] = []
-    func note(_ stop: TimelineStop) { hits = hits.suffix(1) + [Hit(moment: moment, stop: stop)] }
+    var count = 0
+    func note(_ stop: TimelineStop) {
+      hits = hits.suffix(1) + [Hit(moment: moment, stop: stop)]
+      count += 1
+    }
     if let address = try machine.breakpointHere(), control.shouldReport(breakpointAt: address) { note(.breakpoint) }
-    while true {
+    while count <= most {
       switch try machine.advance(to: .moment(end), shouldStop: { control.shouldStop() }) {
       case .breakpoint(let address):
         if moment < here, moment < end, control.shouldReport(breakpointAt: address) { note(.breakpoint) }
       case .watch(let range, let address):
         if moment <= here { note(.watch(range, address: address)) }
-      case .interrupted: return nil
-      case .goal, .end, .delivered: return hits
+      case .interrupted: return .interrupted
+      case .goal, .end, .delivered: return .hits(hits)
       }
-      if moment >= end { return hits }
+      if moment >= end { return .hits(hits) }
     }
+    return .many
   }
 }

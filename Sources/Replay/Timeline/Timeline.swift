@@ -58,6 +58,11 @@ public final class Timeline {
     public var checkpointMemory = 1 << 30
     /// Instructions between two checkpoints of a forward run.
     public var interval: UInt64 = 20_000_000
+    /// Instructions of a stretch, for which what it touches is remembered.
+    public var stretch: UInt64 = 20_000_000
+    /// Stops in a part of the recording that a backward run goes through one by one, before it looks for a way that
+    /// meets fewer.
+    public var mostHits = 5000
     public init() {}
   }
 
@@ -75,6 +80,9 @@ public final class Timeline {
   let options: Options
   let pool = PagePool()
   var store = CheckpointStore()
+  /// What the parts that have been run through touched, and where the part began that is being run through.
+  var stretches = Stretches()
+  var footprintStart: Moment?
   /// The image that the memory differs from in no other pages than `changed`.
   var base: MemoryImage
   /// One bit for each page that was written since `base`.
@@ -179,7 +187,7 @@ public final class Timeline {
   /// Runs to a goal, leaving checkpoints behind. `.step` when it is reached.
   func run(to goal: TimelineMachine.Goal, _ control: any TimelineControl) throws -> TimelineStop {
     while true {
-      let next = try dueCheckpoint()
+      let next = min(dueFootprint(), try dueCheckpoint())
       var partial = goal
       if next < goal.instructions { partial = .init(instructions: next) }
       switch try machine.advance(to: partial, shouldStop: { control.shouldStop() }) {

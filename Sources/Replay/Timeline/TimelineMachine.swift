@@ -62,7 +62,7 @@ final class TimelineMachine {
   /// What an event costs, in instructions.
   private static let eventWork: UInt64 = 1000
   /// Instructions between two looks at `shouldStop`: some milliseconds.
-  private var slice: UInt64 { watches.isEmpty ? 400_000 : 30_000 }
+  private let slice: UInt64 = 400_000
 
   init(engine: SoftwareEngine, memory: GuestMemory, cursor: TraceCursor, onOutput: @escaping (Int, UInt8) -> Void)
     throws
@@ -182,6 +182,7 @@ final class TimelineMachine {
   /// looked for.
   func stopHere() throws -> MachineStop? {
     if let hit = takeWatchHit() { return hit }
+    engine.noteFootprintHere()
     guard !breakpoints.isEmpty else { return nil }
     let place = place
     guard place != lookedAt, let address = try breakpointHere() else { return nil }
@@ -311,9 +312,8 @@ final class TimelineMachine {
   func state() throws -> CPUState { try engine.state() }
 
   /// Takes up a state whose memory is in place already; `changed` are the pages that differ from before.
-  func restore(_ checkpoint: Checkpoint, changed: [Int]) throws {
-    engine.memoryChanged(pages: changed)
-    try engine.setState(checkpoint.state)
+  func restore(_ checkpoint: Checkpoint, changed: [Int]) {
+    engine.setState(checkpoint.state, changed: changed)
     engine.setRetiredInstructions(checkpoint.moment.instructions)
     engine.iterationsUnderWay = checkpoint.iterations
     core.progress = checkpoint.progress

@@ -19,6 +19,8 @@ struct Block {
   var nextInBucket: Int32 = -1
   var nextInPage: Int32 = -1
   var nextInSecondPage: Int32 = -1
+  /// The footprint (`BlockCache.round`) that it has been noted in.
+  var noted: UInt32 = 0
 }
 
 /// Decoded code: blocks by physical address, with a direct way from RIP (the jump cache). All of it is plain memory.
@@ -40,6 +42,10 @@ final class BlockCache {
   private let pageBlocks: UnsafeMutablePointer<Int32>
   private let pageCover: UnsafeMutablePointer<UInt64>
   private let jumps: UnsafeMutablePointer<UInt64>
+  /// The branches that are linked to another block.
+  private var links: [Op] = []
+  /// Counts the footprints.
+  private var round: UInt32 = 0
   /// Counts the times that everything was dropped: pointers into the arena do not outlive it.
   private(set) var generation = 0
   /// The block that `find` returned last depends on a second page.
@@ -84,7 +90,28 @@ final class BlockCache {
     used = 0
     blockCount = 0
     generation += 1
+    links.removeAll(keepingCapacity: true)
     clear()
+  }
+
+  /// The branch goes straight to the block at `target` from now on.
+  func link(_ branch: Op, to target: Op) {
+    branch.pointee.displacement = UInt64(UInt(bitPattern: target))
+    links.append(branch)
+  }
+
+  /// Begins a new footprint: each block is found again before it is run for the first time in it. The caller drops what
+  /// the jump cache holds.
+  func unlink() {
+    for branch in links { branch.pointee.displacement = 0 }
+    links.removeAll(keepingCapacity: true)
+    round &+= 1
+  }
+
+  private func note(_ block: UnsafeMutablePointer<Block>, _ linear: UInt64) {
+    guard cpu[SystemSlot.footprint] != 0, block.pointee.noted != round else { return }
+    block.pointee.noted = round
+    cpu.noteCode(linear, Int(block.pointee.length))
   }
 
   private func forget(page physical: UInt64) {
@@ -114,6 +141,7 @@ extension BlockCache {
         && holds(block, linear)
       {
         lastCrossesPages = block.pointee.secondPage != 0
+        note(block, linear)
         return remember(rip, arena + Int(block.pointee.firstOp))
       }
       index = block.pointee.nextInBucket
@@ -155,6 +183,7 @@ extension BlockCache {
     used += builder.opCount
     lastCrossesPages = block.secondPage != 0
     insert(block)
+    note(blocks + (blockCount - 1), linear)
     return first
   }
 

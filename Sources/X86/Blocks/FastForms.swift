@@ -193,7 +193,7 @@ extension CPU {
     rip = target
     guard let next = blockAtRIP() else { return nil }
     if blocks.generation == generation && !blocks.lastCrossesPages {
-      branch.pointee.displacement = UInt64(UInt(bitPattern: next))
+      blocks.link(branch, to: next)
     }
     return enter(next)
   }

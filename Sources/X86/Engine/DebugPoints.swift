@@ -40,12 +40,21 @@ extension SoftwareEngine {
     for number in 0..<16 { cpu[SystemSlot.filterRegisters + number] = registers[number] }
   }
 
-  /// Makes `run` stop after an instruction that accesses these bytes. While there are any, instructions are executed
-  /// one by one.
+  /// Makes `run` stop after an instruction that accesses these bytes. Instructions that access the pages they lie in
+  /// are slower.
   public func setWatches(_ watches: [DebugWatch]) {
-    core.watches = watches.filter { $0.count > 0 }
-    cpu[SystemSlot.hasWatches] = core.watches.isEmpty ? 0 : 1
+    let new = watches.filter { $0.count > 0 }
+    guard new != core.watches else { return }
+    core.watches = new
+    cpu[SystemSlot.hasWatches] = new.isEmpty ? 0 : 1
+    let ends = new.map { $0.address.addingReportingOverflow($0.count - 1) }
+    let wraps = ends.contains { $0.overflow }
+    cpu[SystemSlot.firstWatched] = wraps ? 0 : new.map(\.address).min() ?? 0
+    cpu[SystemSlot.lastWatched] = wraps ? .max : ends.map(\.partialValue).max() ?? 0
+    cpu[SystemSlot.mustStep] = 0
     cpu.debugRegistersChanged()
+    // What the translation cache holds goes by the pages that were watched before.
+    cpu.flushTLB()
   }
 
   /// What stopped the last run for a debugger, or was accessed while an interaction was completed or an event
@@ -95,16 +104,28 @@ extension CPU {
       || s[SystemSlot.hasBreakpoints] != 0 && core.breakpoints.contains(linear)
   }
 
+  /// An access to these bytes is one that a debugger waits for.
+  func isWatched(_ linear: UInt64, _ count: UInt64, write: Bool) -> Bool {
+    let last = linear &+ (count &- 1)
+    guard linear <= s[SystemSlot.lastWatched], last >= s[SystemSlot.firstWatched] else { return false }
+    for watch in core.watches where write ? watch.kind != .read : watch.kind != .write {
+      if linear &- watch.address < watch.count || watch.address &- linear < count { return true }
+    }
+    return false
+  }
+
+  /// Watched bytes lie in the page.
+  func isWatched(page: UInt64) -> Bool {
+    guard s[SystemSlot.hasWatches] != 0 else { return false }
+    return core.watches.contains { page &- $0.address < $0.count || $0.address &- page < 0x1000 }
+  }
+
   func noteWatchedAccess(_ linear: UInt64, _ count: UInt64, write: Bool) {
     guard s[SystemSlot.stopReason] == 0 else { return }
-    for watch in core.watches where write ? watch.kind != .read : watch.kind != .write {
-      guard linear &- watch.address < watch.count || watch.address &- linear < count else { continue }
-      s[SystemSlot.stopReason] = 1
-      s[SystemSlot.stopLinear] = linear
-      s[SystemSlot.stopCount] = count
-      s[SystemSlot.stopWrites] = write ? 1 : 0
-      return
-    }
+    s[SystemSlot.stopReason] = 1
+    s[SystemSlot.stopLinear] = linear
+    s[SystemSlot.stopCount] = count
+    s[SystemSlot.stopWrites] = write ? 1 : 0
   }
 
   func forgetDebugStop() { s[SystemSlot.stopReason] = 0 }

@@ -135,10 +135,20 @@ public final class SoftwareEngine: Engine {
   }
 
   /// Takes the state over, whatever was pending before, and forgets everything derived from memory.
-  public func setState(_ state: CPUState) throws(EngineError) {
+  public func setState(_ state: CPUState) throws(EngineError) { take(state, keepingBlocks: false) }
+
+  /// Takes over a state whose memory is in place already: `changed` are the pages (indices as in the dirty set) that
+  /// may hold something else than before. Decoded code of other pages is used on.
+  public func setState(_ state: CPUState, changed: some Sequence<Int>) {
+    memoryChanged(pages: changed)
+    take(state, keepingBlocks: true)
+  }
+
+  private func take(_ state: CPUState, keepingBlocks: Bool) {
     queued = nil
     awaitsAnswer = false
-    cpu.load(state)
+    cpu[SystemSlot.mustStep] = 0
+    cpu.load(state, keepingBlocks: keepingBlocks)
     cpu.debugRegistersChanged()
   }
 

@@ -33,7 +33,7 @@ extension CPU {
   /// Something must be done before, or looked at after, each single instruction.
   @inline(__always) var needsStepping: Bool {
     s[Slot.interruptShadow] | s[Slot.replyCount] | s[Slot.systemFlags] & (RFlags.tf | RFlags.rf)
-      | s[Slot.dr + 7] & 0xff | s[Slot.nmiPending] | s[SystemSlot.hasWatches] != 0
+      | s[Slot.dr + 7] & 0xff | s[Slot.nmiPending] | s[SystemSlot.mustStep] != 0
   }
 
   /// Runs until `retired` is `limit`, or something else comes first.
@@ -51,6 +51,7 @@ extension CPU {
         return .kicked
       }
       if s[SystemSlot.stopReason] != 0 { return .stopAddress }
+      noteCodeHere()
       if isAtStop {
         if hasMoved || delivers { return .stopAddress }
         if let end = stepTowards(limit, whileNeeded: true) { return end }
@@ -97,6 +98,8 @@ extension CPU {
     if limit &- now < UInt64(op.pointee.left) { return stepTowards(limit) }
     // A slice at a time, so that a kick is noticed without a look at each block.
     setLimit(now &+ min(limit &- now, CPU.slice))
+    s[SystemSlot.runsBlocks] = 1
+    defer { s[SystemSlot.runsBlocks] = 0 }
     return interpret(op)
   }
 
@@ -106,6 +109,7 @@ extension CPU {
     setLimit(limit)
     repeat {
       if let end = step() { return end }
+      noteCodeHere()
       if s[Slot.eventKind] == 0 && isAtStop { return .stopAddress }
       if whileNeeded && !needsStepping || s[Slot.nmiPending] & ~s[Slot.nmiMasked] != 0 { return nil }
     } while s[Slot.eventKind] | s[Slot.halted] | s[Slot.kick] == 0 && Int64(bitPattern: s[Slot.remaining]) > 0
@@ -148,6 +152,7 @@ extension CPU {
 
   /// Executes exactly one instruction, decoded anew. A fault becomes the pending event.
   func step() -> RunEnd? {
+    s[SystemSlot.mustStep] = 0
     let traps = s[Slot.systemFlags] & RFlags.tf != 0
     let shadow = s[Slot.interruptShadow]
     guard beforeInstruction() else {
@@ -207,6 +212,10 @@ extension CPU {
       guard s[Slot.kick] != 0 else { return .iterations }
       s[Slot.kick] = 0
       return .kicked
+    case ExitKind.step:
+      s[Slot.exitKind] = ExitKind.none
+      s[SystemSlot.mustStep] = 1
+      return nil
     default: return .exit
     }
   }

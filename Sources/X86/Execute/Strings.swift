@@ -108,7 +108,7 @@ extension CPU {
   /// Does at least one iteration, or returns false and has done nothing.
   private func bulkIterations(_ op: Op) -> Bool {
     guard s[Slot.mode] & Mode.flat != 0, op.segment < SegmentNumber.fs, op.addressSize >= 4,
-      s[Slot.systemFlags] & RFlags.df == 0, s[Slot.replyCount] | s[Slot.dataBreakpoints] == 0
+      s[Slot.systemFlags] & RFlags.df == 0, s[Slot.replyCount] | s[Slot.dataBreakpoints] & 1 == 0
     else { return false }
     let size = UInt64(op.size)
     let mask = addressMask(op.addressSize)

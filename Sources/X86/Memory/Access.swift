@@ -139,13 +139,17 @@ extension CPU {
   private func locate(_ linear: UInt64, _ count: Int, write: Bool) -> Piece? {
     let context = tlbContext
     let tlb = s + (Slot.tlbEntries &+ context &* TLB.wordsPerContext &+ TLB.offset(linear))
-    if s[Slot.dataBreakpoints] != 0 { noteDataAccess(linear, count, write: write) }
-    if tlb[TLB.readTag] == linear & ~0xfff && (!write || tlb[TLB.info] & TLB.infoWritable != 0) {
+    if s[Slot.dataBreakpoints] != 0, !mayAccess(linear, count, write: write) { return nil }
+    if tlb[TLB.readTag] & ~TLB.watched == linear & ~0xfff && (!write || tlb[TLB.info] & TLB.infoWritable != 0) {
       let physical = tlb[TLB.info] & ~0xfff | linear & 0xfff
       guard let (host, page) = ram(physical) else { return nil }
-      if write { openForStores(tlb, page, linear) }
+      if write {
+        noteData(linear, write: true)
+        openForStores(tlb, page)
+      }
       return Piece(linear: linear, count: count, physical: physical, host: host &+ linear & 0xfff, page: page)
     }
+    noteData(linear, write: write)
     guard isCanonical(linear) else {
       raiseProtection()
       s[Slot.faultNotCanonical] = 1
@@ -156,10 +160,10 @@ extension CPU {
     guard let (host, page) = ram(physical) else {
       return Piece(linear: linear, count: count, physical: physical, host: 0, page: 0)
     }
-    if s[Slot.dataBreakpoints] == 0 {
+    if s[Slot.dataBreakpoints] & 1 == 0 {
       let info = walked.page | (walked.writable ? TLB.infoWritable : 0) | (walked.global ? TLB.infoGlobal : 0)
       let entry = fillTLB(context: context, linear: linear, host: host, info: info)
-      if write { openForStores(entry, page, linear) }
+      if write { openForStores(entry, page) }
     } else if write {
       markDirty(page)
     }
@@ -167,9 +171,9 @@ extension CPU {
   }
 
   /// The page counts as dirty; stores may take the fast way unless the engine depends on what it holds.
-  private func openForStores(_ entry: UnsafeMutablePointer<UInt64>, _ page: Int, _ linear: UInt64) {
+  private func openForStores(_ entry: UnsafeMutablePointer<UInt64>, _ page: Int) {
     markDirty(page)
-    if pageUse[page] == 0 { entry[TLB.writeTag] = linear & ~0xfff }
+    if pageUse[page] == 0 { entry[TLB.writeTag] = entry[TLB.readTag] }
   }
 
   @inline(__always) func isCanonical(_ linear: UInt64) -> Bool {

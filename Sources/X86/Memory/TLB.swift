@@ -13,6 +13,8 @@ enum TLB {
   /// The linear page that loads, or stores, may access through the entry; `invalid` for none.
   static var readTag: Int { 0 }
   static var writeTag: Int { 1 }
+  /// In both tags: the fast way is closed, because a debugger watches bytes of the page.
+  static var watched: UInt64 { 2 }
   /// Host address minus linear address.
   static var addend: Int { 2 }
   /// Physical page and the bits below.
@@ -154,7 +156,7 @@ extension CPU {
       if count <= TLB.logCapacity { base[TLB.logCount] = count + 1 }
     }
     let page = linear & ~0xfff
-    entry[TLB.readTag] = page
+    entry[TLB.readTag] = isWatched(page: page) ? page | TLB.watched : page
     entry[TLB.writeTag] = TLB.invalid
     entry[TLB.addend] = host &- page
     entry[TLB.info] = info

@@ -7,6 +7,7 @@ final class CPUCore {
   let memory: GuestMemory
   let model: CPUModel
   let blocks: BlockCache
+  private(set) lazy var footprint = FootprintTable()
   /// A debugger's breakpoints (linear addresses) and watched ranges.
   var breakpoints: Set<UInt64> = []
   var watches: [DebugWatch] = []

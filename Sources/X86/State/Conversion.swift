@@ -15,8 +15,9 @@ extension CPU {
     return state
   }
 
-  /// Takes a whole state over. Cached translations and blocks are dropped: memory may have changed with it.
-  func load(_ state: CPUState) {
+  /// Takes a whole state over. Cached translations are dropped, and blocks too unless the caller has seen to those that
+  /// no longer hold: memory may have changed with it.
+  func load(_ state: CPUState, keepingBlocks: Bool = false) {
     for number in 0..<16 { s[number] = state.gpr[number] }
     rip = state.rip
     rflags = state.rflags
@@ -27,7 +28,7 @@ extension CPU {
     clearReplies()
     s[Slot.repeatIterations] = 0
     flushTLB()
-    core.blocks.flush()
+    if !keepingBlocks { core.blocks.flush() }
     modeChanged()
   }
 }

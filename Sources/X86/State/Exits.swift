@@ -13,6 +13,8 @@ enum ExitKind {
   static var randomRead: UInt64 { 8 }
   /// Not an interaction: a REP instruction stops between two iterations.
   static var pause: UInt64 { 9 }
+  /// Not an interaction: the instruction touches watched memory and is to be executed by the stepper.
+  static var step: UInt64 { 10 }
 }
 
 // Interactions. The instruction that wants one is abandoned with nothing changed, and executed again from its beginning

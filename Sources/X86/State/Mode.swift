@@ -51,6 +51,7 @@ extension CPU {
     if s[Slot.codeBase] != codeBase {
       s[Slot.codeBase] = codeBase
       newEpoch()
+      noteCodeBase()
     }
     selectTLBContext()
     makeTranslationKey()

@@ -131,7 +131,8 @@ enum Slot {
   /// The linear address before which a run stops, and whether there is one.
   static var stopAddress: Int { 220 }
   static var hasStopAddress: Int { 221 }
-  /// Data breakpoints are armed (DR7): accesses take the slow path and are reported to `noteDataAccess`.
+  /// Accesses on the slow path are reported to `mayAccess`: bit 0, data breakpoints are armed (DR7), and all accesses
+  /// take the slow path; bit 1, a debugger watches memory, and the accesses to its pages do.
   static var dataBreakpoints: Int { 222 }
   /// The address of the `Instruction` that the stepper decodes into.
   static var scratchOp: Int { 226 }

@@ -43,9 +43,21 @@ extension CPU {
     pendingEvent = PendingEvent(kind: .exception, vector: ExceptionVector.debug)
   }
 
-  /// Data breakpoints are armed (`Slot.dataBreakpoints`) and an access of the current instruction touches these bytes.
-  func noteDataAccess(_ linear: UInt64, _ count: Int, write: Bool) {
-    if s[SystemSlot.hasWatches] != 0 { noteWatchedAccess(linear, UInt64(count), write: write) }
+  /// `Slot.dataBreakpoints` says that this access to some bytes of one page may be one to report. False when the
+  /// instruction has to be executed by the stepper instead: nothing has happened yet.
+  func mayAccess(_ linear: UInt64, _ count: Int, write: Bool) -> Bool {
+    if s[SystemSlot.hasWatches] != 0, isWatched(linear, UInt64(count), write: write) {
+      guard s[SystemSlot.runsBlocks] == 0 else {
+        s[Slot.exitKind] = ExitKind.step
+        return false
+      }
+      noteWatchedAccess(linear, UInt64(count), write: write)
+    }
+    if s[Slot.dataBreakpoints] & 1 != 0 { noteDataAccess(linear, count, write: write) }
+    return true
+  }
+
+  private func noteDataAccess(_ linear: UInt64, _ count: Int, write: Bool) {
     for number in 0..<4 where isArmed(number) {
       let kind = s[Slot.dr + 7] >> UInt64(16 + 4 * number) & 3
       guard kind == 3 || kind == 1 && write else { continue }
@@ -57,12 +69,12 @@ extension CPU {
     }
   }
 
-  /// After every change of DR7: data accesses take the slow path while data breakpoints are armed.
+  /// After every change of DR7 or of the watched memory: chooses which data accesses take the slow path.
   func debugRegistersChanged() {
-    var armed = s[SystemSlot.hasWatches] != 0
-    for number in 0..<4 where isArmed(number) && s[Slot.dr + 7] >> UInt64(16 + 4 * number) & 1 != 0 { armed = true }
-    guard armed != (s[Slot.dataBreakpoints] != 0) else { return }
-    s[Slot.dataBreakpoints] = armed ? 1 : 0
+    var armed: UInt64 = s[SystemSlot.hasWatches] != 0 ? 2 : 0
+    for number in 0..<4 where isArmed(number) && s[Slot.dr + 7] >> UInt64(16 + 4 * number) & 1 != 0 { armed |= 1 }
+    guard armed != s[Slot.dataBreakpoints] else { return }
+    s[Slot.dataBreakpoints] = armed
     flushTLB()
   }
 

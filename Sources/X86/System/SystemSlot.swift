@@ -26,4 +26,13 @@ enum SystemSlot {
   static var hasFilter: Int { Slot.systemScratch + 13 }
   static var filterAddress: Int { Slot.systemScratch + 14 }
   static var filterRegisters: Int { Slot.systemScratch + 16 }
+  /// The block interpreter runs: an access that is watched leaves it, so that the instruction is stepped.
+  static var runsBlocks: Int { Slot.systemScratch + 32 }
+  /// The next instruction is stepped.
+  static var mustStep: Int { Slot.systemScratch + 33 }
+  /// The address of a `FootprintTable` that is being filled; 0 for none.
+  static var footprint: Int { Slot.systemScratch + 34 }
+  /// The first and the last of all watched bytes.
+  static var firstWatched: Int { Slot.systemScratch + 35 }
+  static var lastWatched: Int { Slot.systemScratch + 36 }
 }

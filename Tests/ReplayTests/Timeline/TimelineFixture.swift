@@ -51,6 +51,7 @@ extension Timeline {
     var instructions: UInt64
     var cpu: UInt64
     var rip: UInt64
+    var stackPointer: UInt64
     var stack: [UInt8]
   }
 
@@ -58,7 +59,7 @@ extension Timeline {
     let state = try state()
     return Snapshot(
       position: position, instructions: instructions, cpu: state.digest, rip: state.linearRIP,
-      stack: read(linear: state.rsp, count: 64))
+      stackPointer: state.rsp, stack: read(linear: state.rsp, count: 64))
   }
 
   func stepForward() throws -> TimelineStop { try forward(TimelineRequest(.step), control: Permissive()) }

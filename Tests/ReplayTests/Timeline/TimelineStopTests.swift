@@ -99,7 +99,9 @@ import VMMCore
     #expect(place.instructions > 0)
     _ = try timeline.seek(.end)
     control.polls = 0
-    let nowhere = TimelineRequest(.continue, breakpoints: [0x10])
+    // A breakpoint in the loop that is never to be reported.
+    control.condition = { _ in false }
+    let nowhere = TimelineRequest(.continue, breakpoints: [place.rip])
     #expect(try timeline.backward(nowhere, control: control) == .interrupted)
     _ = try timeline.seek(.position(place.position))
     #expect(try timeline.snapshot() == place)

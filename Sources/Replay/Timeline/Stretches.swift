@@ -1,0 +1,92 @@
+internal import X86
+
+/// A part of the recording that has been run through, and what it touched.
+///
+/// It speaks of the places from `from` on up to, but not including, `to` where a breakpoint would be met, and of the
+/// accesses whose moment (the one right after the instruction, or delivery) lies after `from` and up to `to`.
+struct Stretch {
+  var from: Moment
+  var to: Moment
+  var footprint: Footprint
+}
+
+/// What is known of the recording: searches leave out the parts that cannot hold what is looked for.
+///
+/// Leaving out is exact. A footprint names at least the addresses where a breakpoint is met, and the pages that are
+/// accessed, when the same part runs with breakpoints and watchpoints: both runs execute the same instructions at the
+/// same moments, and footprints are taken where those are looked for (`Footprint`).
+struct Stretches {
+  /// In the order of `from`.
+  private(set) var all: [Stretch] = []
+  /// No more than this many; neighbours are put together.
+  private static let maximumCount = 1024
+
+  /// The end of the stretch that a moment lies in.
+  func end(around moment: Moment) -> Moment? {
+    all.first { $0.from <= moment && moment < $0.to }?.to
+  }
+
+  mutating func insert(_ stretch: Stretch) {
+    guard stretch.from < stretch.to else { return }
+    all.insert(stretch, at: all.firstIndex { $0.from > stretch.from } ?? all.count)
+    if all.count > Stretches.maximumCount { merge() }
+  }
+
+  private mutating func merge() {
+    var merged: [Stretch] = []
+    for (index, stretch) in all.enumerated() {
+      if index % 2 == 1, let last = merged.last, last.to == stretch.from {
+        merged[merged.count - 1].to = stretch.to
+        merged[merged.count - 1].footprint = last.footprint.union(stretch.footprint)
+      } else {
+        merged.append(stretch)
+      }
+    }
+    all = merged
+  }
+
+  /// Those in which nothing that a request asks for can happen.
+  func without(_ request: TimelineRequest) -> Stretches {
+    var quiet = self
+    quiet.all.removeAll { $0.footprint.mayStop(request) }
+    return quiet
+  }
+
+  /// The earliest moment from which on these stretches lead to `end` without a gap.
+  func beginning(upTo end: Moment) -> Moment {
+    var beginning = end
+    while let stretch = all.first(where: { $0.from < beginning && beginning <= $0.to }) { beginning = stretch.from }
+    return beginning
+  }
+}
+
+extension Footprint {
+  fileprivate func mayStop(_ request: TimelineRequest) -> Bool {
+    request.breakpoints.contains { mayExecute($0) }
+      || request.watches.contains { mayAccess($0.first, $0.last, writes: $0.kind == .write) }
+  }
+}
+
+// Taking footprints while the machine moves.
+extension Timeline {
+  /// Begins and ends footprints where they are due; the instruction count where that is to be looked at again.
+  func dueFootprint() -> UInt64 {
+    let here = moment
+    guard machine.isAtInstruction else { return here.instructions &+ 1 }
+    if let from = footprintStart {
+      if here.instructions &- from.instructions < options.stretch { return from.instructions &+ options.stretch }
+      endFootprint()
+    }
+    if let end = stretches.end(around: here) { return max(end.instructions, here.instructions &+ 1) }
+    machine.engine.startFootprint()
+    footprintStart = here
+    return here.instructions &+ options.stretch
+  }
+
+  /// Before the machine leaves the way it is on.
+  func endFootprint() {
+    guard let from = footprintStart, let footprint = machine.engine.takeFootprint() else { return }
+    footprintStart = nil
+    stretches.insert(Stretch(from: from, to: moment, footprint: footprint))
+  }
+}
