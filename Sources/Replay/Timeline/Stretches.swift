@@ -4,7 +4,7 @@ internal import X86
 ///
 /// It speaks of the places from `from` on up to, but not including, `to` where a breakpoint would be met, and of the
 /// accesses whose moment (the one right after the instruction, or delivery) lies after `from` and up to `to`.
-struct Stretch {
+struct ExploredStretch {
   var from: Moment
   var to: Moment
   var footprint: Footprint
@@ -15,9 +15,9 @@ struct Stretch {
 /// Leaving out is exact. A footprint names at least the addresses where a breakpoint is met, and the pages that are
 /// accessed, when the same part runs with breakpoints and watchpoints: both runs execute the same instructions at the
 /// same moments, and footprints are taken where those are looked for (`Footprint`).
-struct Stretches {
+struct ExploredStretches {
   /// In the order of `from`.
-  private(set) var all: [Stretch] = []
+  private(set) var all: [ExploredStretch] = []
   /// No more than this many; neighbours are put together.
   private static let maximumCount = 1024
 
@@ -26,14 +26,14 @@ struct Stretches {
     all.first { $0.from <= moment && moment < $0.to }?.to
   }
 
-  mutating func insert(_ stretch: Stretch) {
+  mutating func insert(_ stretch: ExploredStretch) {
     guard stretch.from < stretch.to else { return }
     all.insert(stretch, at: all.firstIndex { $0.from > stretch.from } ?? all.count)
-    if all.count > Stretches.maximumCount { merge() }
+    if all.count > ExploredStretches.maximumCount { merge() }
   }
 
   private mutating func merge() {
-    var merged: [Stretch] = []
+    var merged: [ExploredStretch] = []
     for (index, stretch) in all.enumerated() {
       if index % 2 == 1, let last = merged.last, last.to == stretch.from {
         merged[merged.count - 1].to = stretch.to
@@ -46,7 +46,7 @@ struct Stretches {
   }
 
   /// Those in which nothing that a request asks for can happen.
-  func without(_ request: TimelineRequest) -> Stretches {
+  func without(_ request: TimelineRequest) -> ExploredStretches {
     var quiet = self
     quiet.all.removeAll { $0.footprint.mayStop(request) }
     return quiet
@@ -87,6 +87,6 @@ extension Timeline {
   func endFootprint() {
     guard let from = footprintStart, let footprint = machine.engine.takeFootprint() else { return }
     footprintStart = nil
-    stretches.insert(Stretch(from: from, to: moment, footprint: footprint))
+    stretches.insert(ExploredStretch(from: from, to: moment, footprint: footprint))
   }
 }

@@ -57,9 +57,9 @@ public final class Timeline {
     /// Bytes that the checkpoints' pages may take.
     public var checkpointMemory = 1 << 30
     /// Instructions between two checkpoints of a forward run.
-    public var interval: UInt64 = 20_000_000
+    public var interval: UInt64 = 5_000_000
     /// Instructions of a stretch, for which what it touches is remembered.
-    public var stretch: UInt64 = 20_000_000
+    public var stretch: UInt64 = 5_000_000
     /// Stops in a part of the recording that a backward run goes through one by one, before it looks for a way that
     /// meets fewer.
     public var mostHits = 5000
@@ -81,7 +81,7 @@ public final class Timeline {
   let pool = PagePool()
   var store = CheckpointStore()
   /// What the parts that have been run through touched, and where the part began that is being run through.
-  var stretches = Stretches()
+  var stretches = ExploredStretches()
   var footprintStart: Moment?
   /// The image that the memory differs from in no other pages than `changed`.
   var base: MemoryImage
