@@ -1,5 +1,5 @@
-# N steps (100000) through 64 KiB of memory, each a load, a store and a read-modify-write: what `Tools/bench --micro` times
-# as memory.
+# N steps (100000) through 64 KiB of memory, each a load, a store and a read-modify-write: what `Tools/bench --micro`
+# times as memory.
         .include "machine.inc"
 
         .globl  start
