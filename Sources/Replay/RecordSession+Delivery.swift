@@ -100,7 +100,7 @@ extension RecordSession {
     guard now - since > 5_000_000_000 else { return nil }
     return .failed(
       "an interrupt has waited 5 s for user-mode code at rip \(hex(try engine.state().linearRIP)) that neither "
-        + "exits nor enters the kernel, and this host's KVM cannot stop there: use --engine software")
+        + "exits nor enters the kernel, and this host's KVM cannot stop there: use --engine kvm+software, or software")
   }
 
   /// Steps to a place with interrupts on, if one is near and stepping has not taken too much of the run's time: a guest

@@ -17,10 +17,13 @@ extension HostProbe {
         "Interrupts can be placed anywhere in kernel mode; in user mode they wait for the next exit or kernel entry.")
     }
     if !holds("instructions.kernel") || !holds("interrupt-instructions.kernel") {
-      lines.append("Kernels that use the instructions named above need the software engine for them.")
+      lines.append("The software engine executes the kernel-mode instructions named above, one at a time.")
     }
     if !holds("syscall") || !holds("interrupt-instructions.user") {
-      lines.append("User programs that make system calls need the software engine.")
+      lines.append(
+        HostFitness.offersUserMode
+          ? "Linux runs with its kernel mode in the software engine and long stretches of user mode on the CPU."
+          : "User programs that make system calls need the software engine.")
     }
     if !holds("cpuid.user") || !holds("cpuid.kernel") {
       lines.append("Traces hold the host's CPUID digest; replaying on another kind of CPU is a warning.")
