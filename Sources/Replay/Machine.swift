@@ -1,6 +1,7 @@
 public import GuestMemory
 internal import KVM
 internal import Loaders
+public import Trace
 public import VMMCore
 internal import X86
 
@@ -20,8 +21,11 @@ public enum EngineKind: String, Sendable, CaseIterable {
     }
   }
 
-  /// It counts instructions, so that time can be counted in them.
+  /// It counts every instruction, so that time can be counted in them.
   public var counts: Bool { self == .software }
+
+  /// The devices' clock, unless `--clock` names another one.
+  public var defaultClock: ClockKind { counts ? .virtual : .host }
 
   /// The CPU models that guests of this engine can have on this host.
   public var cpuModels: CPUCatalogue {
@@ -61,6 +65,14 @@ public final class Machine {
     try engine.setState(initial.state)
     if let engine = engine as? PartneredKVMEngine, let kernel = initial.images.first(where: { $0.role == .kernel }) {
       try engine.kvm.trapTimestamps(at: GuestLoader.timestampSites(in: kernel.bytes))
+    }
+  }
+
+  /// A clock for the machine's devices, begun now. Virtual time needs an engine that counts.
+  public func makeClock(_ kind: ClockKind) -> any MachineClock {
+    switch kind {
+    case .host: HostClock(stopping: engine)
+    case .virtual: VirtualClock(engine: engine, nanosecondsPerInstruction: 1)
     }
   }
 

@@ -118,13 +118,11 @@ public enum SelfTest {
     let host = HostDescription.current()
     let header = TraceHeader(
       producer: "chronovisor self-test", engine: engine.rawValue, cpuModel: engine.defaultCPUModel,
-      clock: engine.counts ? .virtual : .host, hostCPUID: host.cpuidDigest, host: host.text,
+      clock: engine.defaultClock, hostCPUID: host.cpuidDigest, host: host.text,
       guestKind: "built-in \(guest.rawValue)")
     let machine = try Machine(initial, kind: engine, cpuModel: engine.defaultCPUModel)
     let writer = try TraceWriter(path: path, header: header, machine: initial)
-    let clock: any MachineClock =
-      engine.counts
-      ? VirtualClock(engine: machine.engine, nanosecondsPerInstruction: 1) : HostClock(stopping: machine.engine)
+    let clock = machine.makeClock(engine.defaultClock)
     let board = try Board(startEpoch: 0, memorySize: initial.memorySize, input: NoInput()) { _ in }
     var options = RecordOptions()
     options.timeout = 20_000_000_000

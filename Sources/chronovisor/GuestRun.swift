@@ -58,16 +58,9 @@ final class GuestRun {
     let stop = try StopSignal(kicking: machine.engine)
     defer { stop.end() }
     let session = RecordSession(
-      engine: machine.engine, board: board, clock: try makeClock(machine.engine), memory: machine.memory,
+      engine: machine.engine, board: board, clock: machine.makeClock(clock), memory: machine.memory,
       writer: writer, options: options.session, stopRequested: { stop.isRequested })
     return try session.run()
-  }
-
-  private func makeClock(_ engine: any Engine) throws -> any MachineClock {
-    switch clock {
-    case .host: HostClock(stopping: engine)
-    case .virtual: VirtualClock(engine: engine, nanosecondsPerInstruction: 1)
-    }
   }
 
   private func makeInput() throws -> any InputSource {
@@ -103,7 +96,7 @@ extension ClockChoice {
   func resolved(for engine: EngineKind) throws -> ClockKind {
     switch (self, engine) {
     case (.host, _): return .host
-    case (.byEngine, let engine): return engine.counts ? .virtual : .host
+    case (.byEngine, let engine): return engine.defaultClock
     case (.virtual, let engine) where engine.counts: return .virtual
     case (.virtual, _):
       throw UsageError("--clock virtual counts instructions, which KVM does not: use --engine software")

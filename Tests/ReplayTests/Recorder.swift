@@ -19,12 +19,10 @@ enum Recorder {
     let loaded = try GuestLoader.load(kernel: image, commandLine: commandLine, memorySize: 16 << 20)
     let header = TraceHeader(
       producer: "tests", engine: engine.rawValue, cpuModel: engine.defaultCPUModel,
-      clock: engine.counts ? .virtual : .host)
+      clock: engine.defaultClock)
     let writer = try TraceWriter(path: path, header: header, machine: loaded.machine)
     let machine = try Machine(loaded.machine, kind: engine, cpuModel: engine.defaultCPUModel)
-    let clock: any MachineClock =
-      engine.counts
-      ? VirtualClock(engine: machine.engine, nanosecondsPerInstruction: 1) : HostClock(stopping: machine.engine)
+    let clock = machine.makeClock(engine.defaultClock)
     prepare(machine)
     let board = try Board(startEpoch: 0, memorySize: loaded.machine.memorySize, input: TestInput(input)) { _ in }
     let session = RecordSession(
