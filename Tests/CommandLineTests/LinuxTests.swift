@@ -7,12 +7,31 @@ import Testing
     let result = LinuxGuests.session.result
     #expect(result.status == 0, "\(result.errors)")
     #expect(result.errors.contains("the guest halted for good"), "\(result.errors)")
-    let output = result.output.replacing("\r\n", with: "\n")
+    LinuxTests.expectAnswers(in: result.output)
+  }
+
+  /// What the commands of the session print.
+  private static func expectAnswers(in output: String) {
+    let output = output.replacing("\r\n", with: "\n")
     for expected in [
       "\nline 1\nline 2\nline 3\n", "\nLINE 3\nLINE 2\n", "\nfirst done\n", "\nsecond done\n", "\nboth are done\n",
       "\ncaught USR1\ngoing on\n", "\nstatus 143\n", "\nstatus 139\n", "\nbye\n", "\npowering off\n",
     ] {
       #expect(output.contains(expected), "\(expected) is missing from:\n\(output)")
+    }
+  }
+
+  /// On KVM, with whatever repairs this host's needs; then on both engines.
+  @Test(.enabled(if: kvmAvailable, "needs /dev/kvm")) func runsOnKVM() {
+    let folder = TemporaryFolder()
+    let recording = LinuxGuests.record(
+      LinuxGuests.kernel, engine: "kvm", commandLine: LinuxGuests.commandLine, input: LinuxGuests.sessionInput,
+      to: folder.file("kvm.trace"))
+    #expect(recording.result.status == 0, "\(recording.result.errors)")
+    LinuxTests.expectAnswers(in: recording.result.output)
+    for engine in ["kvm", "software"] {
+      let result = CommandRunner.chronovisor("verify", "--engine", engine, recording.path, seconds: 900)
+      #expect(result.output.hasPrefix("exact: "), "on \(engine): \(result.output)\(result.errors)")
     }
   }
 

@@ -47,14 +47,14 @@ public enum LinuxGuests {
     public var result: CommandRunner.Result
   }
 
-  /// Records a session at the shell of a Linux on the software engine.
+  /// Records a session at the shell of a Linux.
   public static func record(
-    _ kernel: String, commandLine: String, input: String, to path: String, options: [String] = [],
-    seconds: Double = 900
+    _ kernel: String, engine: String = "software", commandLine: String, input: String, to path: String,
+    options: [String] = [], seconds: Double = 900
   ) -> Recording {
     let result = CommandRunner.run(
       CommandRunner.chronovisor,
-      ["record", "--engine", "software", "--initrd", shell, "--append", commandLine, "--input", input]
+      ["record", "--engine", engine, "--initrd", shell, "--append", commandLine, "--input", input]
         + ["--prompt", "# ", "-o", path] + options + [kernel], seconds: seconds)
     return Recording(path: path, result: result)
   }
