@@ -4,9 +4,9 @@ internal import VMMCore
 
 /// A stretch of user mode on the host's CPU, by KVM.
 ///
-/// The guest's IDT is hidden meanwhile, so that whatever user mode raises ends the stretch as a triple fault before the
-/// guest's kernel has seen any of it. The state is then that of the instruction that raised it, but for SYSCALL and INT3,
-/// which are taken back.
+/// The guest's IDT is hidden meanwhile, so that whatever user mode raises ends the stretch as a triple fault before
+/// the guest's kernel has seen any of it. The state is then that of the instruction that raised it, but for SYSCALL
+/// and INT3, which are taken back.
 final class HostStretch {
   private let kvm: KVMEngine
   private let memory: GuestMemory
@@ -69,8 +69,8 @@ final class HostStretch {
   /// CR0.AM.
   private static let alignmentMask: UInt64 = 1 << 18
 
-  /// What KVM is told. The task segment ends before any I/O permission bitmap, so that port instructions are the software
-  /// engine's to check.
+  /// What KVM is told. The task segment ends before any I/O permission bitmap, so that port instructions are the
+  /// software engine's to check.
   private static func hostState(_ state: CPUState) -> CPUState {
     var host = state
     host.idtr = DescriptorTable(base: 0, limit: 0)

@@ -8,9 +8,10 @@ internal import X86
 /// long stretches of user mode run on the host's CPU.
 ///
 /// The software engine holds the state; a stretch on the host takes user mode's part of it along and brings it back.
-/// What user mode raises there (a system call, a fault, INT n) ends the stretch at the instruction that raised it, which
-/// the software engine then executes. So the host's peculiarities with SYSCALL, INT n and IRET never show, and where the
-/// engines change places is not part of the run: a recording replays on either, or on the software engine alone.
+/// What user mode raises there (a system call, a fault, INT n) ends the stretch at the instruction that raised it,
+/// which the software engine then executes. So the host's peculiarities with SYSCALL, INT n and IRET never show, and
+/// where the engines change places is not part of the run: a recording replays on either, or on the software engine
+/// alone.
 ///
 /// Instructions are counted while no stretch is on the host. `.instructions` and `.until` never leave the software
 /// engine.

@@ -3,9 +3,9 @@ internal import KVM
 internal import VMMCore
 internal import X86
 
-/// KVM, with the software engine for the instructions that this host's KVM cannot execute (KVM_EXIT_INTERNAL_ERROR): the
-/// state goes over, one instruction is executed, and the state goes back. The partner is made when it is first needed, so
-/// where KVM lacks nothing this is KVM alone.
+/// KVM, with the software engine for the instructions that this host's KVM cannot execute (KVM_EXIT_INTERNAL_ERROR):
+/// the state goes over, one instruction is executed, and the state goes back. The partner is made when it is first
+/// needed, so where KVM lacks nothing this is KVM alone.
 final class PartneredKVMEngine: Engine, DeadlineEngine {
   let name = EngineKind.kvm.rawValue
   let kvm: KVMEngine

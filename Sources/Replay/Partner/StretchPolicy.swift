@@ -1,6 +1,6 @@
-/// When user mode is worth a trip to the host's CPU, which costs some hundred microseconds: when code has stayed in user
-/// mode for whole slices of instructions. The first instructions of a program, which ask CPUID what there is, are never
-/// among them.
+/// When user mode is worth a trip to the host's CPU, which costs some hundred microseconds: when code has stayed in
+/// user mode for whole slices of instructions. The first instructions of a program, which ask CPUID what there is,
+/// are never among them.
 ///
 /// Where the engines change places is not part of a run, so nothing depends on what this decides but speed.
 struct StretchPolicy {

@@ -2,9 +2,9 @@ public import VMMCore
 
 // For a partner that lets the host's CPU run stretches of user mode.
 extension SoftwareEngine {
-  /// The next instructions are 64-bit user-mode code with interrupts on, of which a host CPU makes the same: nothing is
-  /// about to be delivered, no debugger looks, no trap flag, breakpoint, I/O privilege or alignment check is on, and the
-  /// x87 unit is there.
+  /// The next instructions are 64-bit user-mode code with interrupts on, of which a host CPU makes the same: nothing
+  /// is about to be delivered, no debugger looks, no trap flag, breakpoint, I/O privilege or alignment check is on,
+  /// and the x87 unit is there.
   public var isFitForHost: Bool {
     let mode = Mode.code64 | Mode.user | Mode.paging | Mode.protected
     let mask = Mode.codeSizeMask | Mode.user | Mode.paging | Mode.protected
