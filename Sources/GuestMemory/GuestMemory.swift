@@ -24,6 +24,7 @@ public struct MemoryRegion {
 @safe
 public final class GuestMemory {
   public let regions: [MemoryRegion]
+  private let mappings: [Mapping]
   /// All pages of all regions.
   public let pageCount: Int
   /// One bit for each page index, 64 in a word: written since it was last cleared. `pageCount` rounded up to 64 bits.
@@ -50,26 +51,26 @@ public final class GuestMemory {
 
   init(ranges: [(GuestPhysicalAddress, Int)]) throws(GuestMemoryError) {
     var made: [MemoryRegion] = []
+    var mapped: [Mapping] = []
     var pages = 0
     for (start, size) in ranges {
-      // MAP_NORESERVE: the guest's memory costs what the guest touches.
-      let host = unsafe mmap(
-        nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
-      guard let host = unsafe host, unsafe host != MAP_FAILED else {
-        for region in made { unsafe munmap(region.host, region.size) }
+      guard let mapping = Mapping(size: size) else {
+        for mapping in mapped { mapping.unmap() }
         throw GuestMemoryError("cannot map \(size >> 20) MiB of guest memory: use a smaller --memory")
       }
-      made.append(unsafe MemoryRegion(start: start, size: size, host: host, firstPageIndex: pages))
+      mapped.append(mapping)
+      made.append(unsafe MemoryRegion(start: start, size: size, host: mapping.host, firstPageIndex: pages))
       pages += size / pageSize
     }
     regions = made
+    mappings = mapped
     pageCount = pages
     unsafe dirty = .allocate(capacity: (pages + 63) / 64)
     unsafe dirty.initialize(repeating: 0)
   }
 
   deinit {
-    for region in regions { unsafe munmap(region.host, region.size) }
+    for mapping in mappings { mapping.unmap() }
     unsafe dirty.deallocate()
   }
 
