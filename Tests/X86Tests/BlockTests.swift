@@ -31,6 +31,23 @@ struct BlockTests {
     #expect(machine.load(Machine.codeAddress + 8, UInt8.self) == 7)
   }
 
+  @Test func `a REP instruction that overwrites itself goes on`() throws {
+    // rep movsb; jmp back: NOPs go over both.
+    func machine() throws -> Machine {
+      let machine = try Machine(.long64, code: [0xf3, 0xa4, 0xeb, 0xfe]) {
+        ($0.gpr[1], $0.gpr[6], $0.gpr[7]) = (64, 0x9000, Machine.codeAddress - 8)
+      }
+      machine.memory.write([UInt8](repeating: 0x90, count: 64), at: GuestPhysicalAddress(0x9000))
+      return machine
+    }
+    let stepped = try machine()
+    for _ in 0..<20 { stepped.run(1) }
+    let whole = try machine()
+    whole.run(20)
+    #expect(stepped.cpu.rcx == 0)
+    #expect(whole.cpu.state == stepped.cpu.state)
+  }
+
   @Test func `a write from outside changes code that has run`() throws {
     // inc eax; jmp back.
     let machine = try Machine(.long64, code: [0xff, 0xc0, 0xeb, 0xfc])

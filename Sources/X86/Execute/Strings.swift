@@ -2,16 +2,21 @@
 extension CPU {
   @inline(never)
   func executeString(_ op: Op) -> Bool {
-    guard op.isRepeated else { return stringIteration(op) }
+    // An iteration may overwrite the instruction's own code: `op` is stale from then on, and REP goes on.
+    let handler = op.handler
+    guard op.isRepeated else { return stringIteration(op, handler) }
+    // No access to the port is a fault even when nothing is to be moved.
+    let usesPort = handler == .ins || handler == .outs
+    if usesPort && !portAllowed(rdx & 0xffff, min(op.size, 4)) { return false }
     let mask = addressMask(op.addressSize)
     while rcx & mask != 0 {
       if let end = pauseBeforeIteration() { return end }
-      if op.handler == .movs || op.handler == .stos, s[Slot.repeatLimit] == 0, bulkIterations(op) { continue }
-      guard stringIteration(op) else { return false }
+      if handler == .movs || handler == .stos, s[Slot.repeatLimit] == 0, bulkIterations(op, handler) { continue }
+      guard stringIteration(op, handler) else { return false }
       setCounter((rcx &- 1) & mask, op.addressSize)
       s[Slot.repeatIterations] &+= 1
       if s[Slot.replyCount] != 0 { clearReplies() }
-      if op.handler == .cmps || op.handler == .scas, zf != (op.pointee.prefixes & Prefix.rep != 0) { break }
+      if handler == .cmps || handler == .scas, zf != (op.pointee.prefixes & Prefix.rep != 0) { break }
     }
     s[Slot.repeatIterations] = 0
     return true
@@ -31,10 +36,10 @@ extension CPU {
   }
 
   /// One unit; false when it did not happen.
-  private func stringIteration(_ op: Op) -> Bool {
+  private func stringIteration(_ op: Op, _ handler: Handler) -> Bool {
     let size = op.size
     let step = s[Slot.systemFlags] & RFlags.df != 0 ? 0 &- UInt64(size) : UInt64(size)
-    switch op.handler {
+    switch handler {
     case .movs:
       guard let from = source(op, size), let to = destination(op, size, write: true), let value = loadWord(from, size),
         storeWord(value, to, size)
@@ -106,7 +111,7 @@ extension CPU {
 // Many iterations of REP MOVS and REP STOS at once, as far as they stay in pages whose translation is at hand.
 extension CPU {
   /// Does at least one iteration, or returns false and has done nothing.
-  private func bulkIterations(_ op: Op) -> Bool {
+  private func bulkIterations(_ op: Op, _ handler: Handler) -> Bool {
     guard s[Slot.mode] & Mode.flat != 0, op.segment < SegmentNumber.fs, op.addressSize >= 4,
       s[Slot.systemFlags] & RFlags.df == 0, s[Slot.replyCount] | s[Slot.dataBreakpoints] & 1 == 0
     else { return false }
@@ -117,7 +122,7 @@ extension CPU {
     // A bounded piece, so that a kick is soon noticed.
     var bytes = min(0x1000 - to & 0xfff, (rcx & mask).multipliedReportingOverflow(by: size).partialValue)
     if (rcx & mask) > 0x1000 { bytes = 0x1000 - to & 0xfff }
-    if op.handler == .movs {
+    if handler == .movs {
       let from = rsi & mask
       guard let origin = openPage(from, write: false) else { return false }
       bytes = min(bytes, 0x1000 - from & 0xfff)
