@@ -76,6 +76,8 @@ extension CPUFeature {
 extension CPUFeature {
   @inlinable public static var lahf: CPUFeature { CPUFeature("lahf_lm", 0x8000_0001, .ecx, 0) }
   @inlinable public static var lzcnt: CPUFeature { CPUFeature("lzcnt", 0x8000_0001, .ecx, 5) }
+  /// MXCSR.MM: memory operands of SSE arithmetic need not be aligned. No engine offers it by name.
+  @inlinable public static var misalignsse: CPUFeature { CPUFeature("misalignsse", 0x8000_0001, .ecx, 7) }
   @inlinable public static var syscall: CPUFeature { CPUFeature("syscall", 0x8000_0001, .edx, 11) }
   @inlinable public static var nx: CPUFeature { CPUFeature("nx", 0x8000_0001, .edx, 20) }
   @inlinable public static var fxsrOpt: CPUFeature { CPUFeature("fxsr_opt", 0x8000_0001, .edx, 25) }

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <ucontext.h>
 
@@ -13,17 +14,23 @@ typedef struct {
   NativeState state __attribute__((aligned(16)));
   uint64_t host_rsp;
   uint64_t entry;
+  uint64_t host_fs_base;
 } Block;
 
 _Static_assert(offsetof(Block, state.rflags) == 128, "enter.S");
 _Static_assert(offsetof(Block, state.fx) == 160, "enter.S");
-_Static_assert(offsetof(Block, host_rsp) == 672, "enter.S");
-_Static_assert(offsetof(Block, entry) == 680, "enter.S");
+_Static_assert(offsetof(Block, state.fs_base) == 672, "enter.S");
+_Static_assert(offsetof(Block, state.es) == 688, "enter.S");
+_Static_assert(offsetof(Block, host_rsp) == 720, "enter.S");
+_Static_assert(offsetof(Block, entry) == 728, "enter.S");
+_Static_assert(offsetof(Block, host_fs_base) == 736, "enter.S");
 
 Block native_block __attribute__((aligned(64)));
 void native_enter(void);
 void native_exit(void);
 void native_abort(void);
+/// Takes the segment registers of the run into the block and restores the host's.
+void native_segments(void);
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -37,6 +44,7 @@ static struct sigaction previous[SIGNAL_COUNT];
 
 /// The registers of an interrupted run, and the way out of it.
 static void take(ucontext_t *context) {
+  native_segments();
   static const int order[16] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
                                 REG_R8,  REG_R9,  REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15};
   greg_t *gregs = context->uc_mcontext.gregs;
@@ -51,6 +59,8 @@ static void take(ucontext_t *context) {
   context->uc_mcontext.fpregs->cwd = 0x37f;
   context->uc_mcontext.fpregs->swd = 0;
   context->uc_mcontext.fpregs->mxcsr = 0x1f80;
+  // Whatever code segment a far transfer has loaded.
+  gregs[REG_CSGSFS] = (gregs[REG_CSGSFS] & ~0xffffll) | 0x33;
   gregs[REG_EFL] = 0x202;
   gregs[REG_RIP] = (greg_t)native_abort;
 }
@@ -70,6 +80,8 @@ static void prepare(void) {
   void *base = mmap((void *)(uintptr_t)NATIVE_CODE_ADDRESS, area, PROT_NONE,
                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
   if (base != (void *)(uintptr_t)NATIVE_CODE_ADDRESS) return;
+  enum { HAS_FSGSBASE = 2 };
+  if ((getauxval(AT_HWCAP2) & HAS_FSGSBASE) == 0) return;
   code_page = base;
   operand_area = code_page + (NATIVE_MEMORY_ADDRESS - NATIVE_CODE_ADDRESS);
   if (mprotect(code_page, 4096, PROT_READ | PROT_WRITE | PROT_EXEC) != 0) return;
@@ -110,7 +122,7 @@ int native_execute(NativeState *state, const uint8_t *code, size_t length, uint8
   place(code, length);
   if (memory_size > 0) memcpy(operand_area, memory, memory_size);
   native_block.state = *state;
-  native_block.state.rflags = (state->rflags & 0x40cd5) | 0x202;
+  native_block.state.rflags = (state->rflags & NATIVE_FLAGS) | 0x202;
   native_block.state.rip = length;
   native_block.entry = NATIVE_CODE_ADDRESS;
   trapped = -1;

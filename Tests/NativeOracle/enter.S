@@ -2,13 +2,17 @@
 
 #define RFLAGS 128
 #define FX 160
-#define HOST_RSP 672
-#define ENTRY 680
+#define FS_BASE 672
+#define GS_BASE 680
+#define SELECTORS 688
+#define HOST_RSP 720
+#define ENTRY 728
+#define HOST_FS_BASE 736
 #define B(offset) native_block+offset(%rip)
 
   .text
-  .globl native_enter, native_exit, native_abort
-  .hidden native_enter, native_exit, native_abort
+  .globl native_enter, native_exit, native_abort, native_segments
+  .hidden native_enter, native_exit, native_abort, native_segments
 
 native_enter:
   push %rbx
@@ -18,6 +22,12 @@ native_enter:
   push %r14
   push %r15
   mov %rsp, B(HOST_RSP)
+  rdfsbase %rax
+  mov %rax, B(HOST_FS_BASE)
+  mov B(FS_BASE), %rax
+  wrfsbase %rax
+  mov B(GS_BASE), %rax
+  wrgsbase %rax
   fxrstor64 B(FX)
   pushq B(RFLAGS)
   popfq
@@ -60,6 +70,7 @@ native_exit:
   pushfq
   popq B(RFLAGS)
   fxsave64 B(FX)
+  call native_segments
 
 native_abort:
   mov B(HOST_RSP), %rsp
@@ -74,6 +85,29 @@ native_abort:
   pop %r12
   pop %rbp
   pop %rbx
+  ret
+
+native_segments:
+  rdfsbase %rax
+  mov %rax, B(FS_BASE)
+  rdgsbase %rax
+  mov %rax, B(GS_BASE)
+  xor %eax, %eax
+  mov %es, %ecx
+  mov %rcx, B(SELECTORS)
+  mov %ds, %ecx
+  mov %rcx, B(SELECTORS + 8)
+  mov %fs, %ecx
+  mov %rcx, B(SELECTORS + 16)
+  mov %gs, %ecx
+  mov %rcx, B(SELECTORS + 24)
+  mov %eax, %es
+  mov %eax, %ds
+  mov %eax, %fs
+  mov %eax, %gs
+  wrgsbase %rax
+  mov B(HOST_FS_BASE), %rax
+  wrfsbase %rax
   ret
 
   .section .rodata

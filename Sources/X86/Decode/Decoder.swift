@@ -129,6 +129,8 @@ struct Decoder {
       op.pointee.opcode = byte()
       return Encoding(.vector, Form.modRM | Form.imm8)
     case 0xb8, 0xbc, 0xbd: return bitScan(second)
+    // MOVNTI.
+    case 0xc3 where prefixes & (Prefix.operandSize | Prefix.rep | Prefix.repne) != 0: return Encoding()
     default: return TwoByteMap.table[Int(second)]
     }
   }
@@ -226,8 +228,9 @@ struct Decoder {
     case 0xc9: .system(.mwait)
     case 0xca: .system(.clac)
     case 0xcb: .system(.stac)
-    case 0xd0: .system(.xgetbv)
-    case 0xd1: .system(.xsetbv)
+    case 0xd0, 0xd1:
+      prefixes & (Prefix.operandSize | Prefix.rep | Prefix.repne) != 0
+        ? Encoding() : .system(modRM == 0xd0 ? .xgetbv : .xsetbv)
     case 0xf8: is64 ? .system(.swapgs) : Encoding()
     case 0xf9: .system(.rdtscp)
     default: entry
@@ -238,7 +241,8 @@ struct Decoder {
     let row = modRM >> 3 & 7
     guard isRegister else {
       // 66 0F AE /6 is CLWB, /7 CLFLUSHOPT.
-      if prefixes & Prefix.operandSize != 0 && row >= 6 { return Encoding(.touch, Form.byte) }
+      if prefixes & (Prefix.rep | Prefix.repne) != 0 { return Encoding() }
+      if prefixes & Prefix.operandSize != 0 { return row >= 6 ? Encoding(.touch, Form.byte) : Encoding() }
       return entry
     }
     if prefixes & Prefix.rep != 0 {
@@ -418,12 +422,21 @@ struct Decoder {
       if op.opcode == 0x90 && rex & 1 == 0 { op.pointee.handler = .nop }
     case .system:
       switch SystemOperation(rawValue: op.kind) {
-      case .pushSegment, .popSegment, .loadFarPointer: op.pointee.immediate = UInt64(encoding.flags >> 24)
+      case .pushSegment, .popSegment: op.pointee.immediate = UInt64(encoding.flags >> 24)
+      case .loadFarPointer:
+        op.pointee.immediate = UInt64(encoding.flags >> 24)
+        narrowFarPointer(op)
+      case .jmpFarIndirect, .callFarIndirect: narrowFarPointer(op)
       case .intN: op.pointee.immediate &= 0xff
       default: break
       }
     case .enter, .ret: break
     default: break
     }
+  }
+
+  /// On AMD's processors far pointers in memory have offsets of 16 or 32 bits: REX.W does not count.
+  private func narrowFarPointer(_ op: Op) {
+    if op.size == 8 { op.pointee.size = prefixes & Prefix.operandSize != 0 ? 2 : 4 }
   }
 }

@@ -44,8 +44,8 @@ enum TwoByteMap {
   }
 
   private static func addInteger(_ t: UnsafeMutablePointer<Encoding>) {
-    // Prefetches, hints and ENDBR do nothing, not even fault.
-    t[0x0d] = Encoding(.nop, Form.modRM)
+    // Prefetches, hints and ENDBR do nothing, not even fault. PREFETCHW has no register form on AMD's processors.
+    t[0x0d] = Encoding(.nop, Form.modRM | Form.memoryOnly)
     for opcode in 0x18...0x1f { t[opcode] = Encoding(.nop, Form.modRM) }
     for code in 0..<16 {
       t[0x40 + code] = Encoding(.cmov, kind: UInt8(code), Form.modRM)

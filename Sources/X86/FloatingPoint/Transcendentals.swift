@@ -13,6 +13,8 @@ extension FloatingPointContext {
     noteDenormal(x)
     if isStopped { return a }
     if x.exponent >= 0 {
+      // Out of range the operand stays, and counts as inexact. So do 1 and -1, whose results are exact.
+      raise(.precision)
       guard x.exponent == 0, x.significand == 1 << 63 else { return a }
       return x.sign ? Extended(significand: 1 << 63, signExponent: 0xbffe) : .one
     }
@@ -88,7 +90,10 @@ extension FloatingPointContext {
     }
     // Where the argument is large, 1 + x loses nothing that matters; at and below −1 the result is undefined.
     let sum = WideFloat.one + WideFloat(x)
-    if sum.isZero || sum.sign { return a }
+    if sum.isZero || sum.sign {
+      raise(.precision)
+      return a
+    }
     let isHigh = sum.significand >> 64 > 0xb504_f333_f9de_6484
     let mantissa = WideFloat(sign: false, exponent: isHigh ? -1 : 0, exactSignificand: sum.significand)
     let whole = Extended(Int64(sum.exponent &+ (isHigh ? 1 : 0))).unpacked

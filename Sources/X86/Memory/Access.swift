@@ -28,7 +28,10 @@ extension CPU {
   /// 16 bytes, low word first.
   @inline(__always)
   func load128(_ linear: UInt64) -> (low: UInt64, high: UInt64)? {
-    guard let low = load(UInt64.self, linear), let high = load(UInt64.self, nextLinear(linear, 8)) else { return nil }
+    guard let low = load(UInt64.self, linear), let high = load(UInt64.self, nextLinear(linear, 8)) else {
+      if !isCanonical(nextLinear(linear, 15)) { _ = raiseNotCanonical() }
+      return nil
+    }
     return (low, high)
   }
 
@@ -94,7 +97,7 @@ extension CPU {
   @inline(never)
   private func loadSlow(_ linear: UInt64, _ count: Int) -> UInt64? {
     let first = min(count, Int(0x1000 &- linear & 0xfff))
-    guard let low = locate(linear, first, write: false) else { return nil }
+    guard endsCanonical(linear, count), let low = locate(linear, first, write: false) else { return nil }
     if first == count { return loadPiece(low) }
     guard let high = locate(nextPage(linear), count &- first, write: false),
       let lowValue = loadPiece(low), let highValue = loadPiece(high)
@@ -105,7 +108,7 @@ extension CPU {
   @inline(never)
   private func storeSlow(_ linear: UInt64, _ count: Int, _ value: UInt64) -> Bool {
     let first = min(count, Int(0x1000 &- linear & 0xfff))
-    guard let low = locate(linear, first, write: true) else { return false }
+    guard endsCanonical(linear, count), let low = locate(linear, first, write: true) else { return false }
     if first == count {
       if low.host == 0 { return sendPiece(low, value) }
       storePiece(low, value)
@@ -123,6 +126,7 @@ extension CPU {
 
   @inline(never)
   private func prepareStoreSlow(_ linear: UInt64, _ count: Int) -> Bool {
+    guard endsCanonical(linear, count) else { return false }
     var done = 0
     while done < count {
       let at = nextLinear(linear, UInt64(done))
@@ -151,8 +155,7 @@ extension CPU {
     }
     noteData(linear, write: write)
     guard isCanonical(linear) else {
-      raiseProtection()
-      s[Slot.faultNotCanonical] = 1
+      _ = raiseNotCanonical()
       return nil
     }
     guard let walked = walk(linear, access: write ? Access.write : Access.read, context: context) else { return nil }
@@ -168,6 +171,18 @@ extension CPU {
       markDirty(page)
     }
     return Piece(linear: linear, count: count, physical: physical, host: host &+ linear & 0xfff, page: page)
+  }
+
+  /// The last byte of an access: its address is looked at before the pages of the first ones are.
+  private func endsCanonical(_ linear: UInt64, _ count: Int) -> Bool {
+    isCanonical(nextLinear(linear, UInt64(count &- 1))) || raiseNotCanonical()
+  }
+
+  @inline(never)
+  private func raiseNotCanonical() -> Bool {
+    raiseProtection()
+    s[Slot.faultNotCanonical] = 1
+    return false
   }
 
   /// The page counts as dirty; stores may take the fast way unless the engine depends on what it holds.

@@ -30,6 +30,7 @@ final class CPUCore {
     cpu[Slot.core] = UInt64(UInt(bitPattern: Unmanaged.passUnretained(self).toOpaque()))
     cpu[Slot.reservedAddressBits] = physicalAddressReserved(model)
     cpu[Slot.pagingFeatures] = model.lookup(leaf: 0x8000_0001, subleaf: 0).edx & 1 << 26 != 0 ? 1 : 0
+    cpu[Slot.mxcsrMask] = 0xffff | (model.has(.misalignsse) ? MXCSR.misaligned : 0)
     cpu.flushTLB()
     cpu.load(CPUState())
     memory.writeObserver = { [weak self] page in self?.noteExternalWrite(page) }

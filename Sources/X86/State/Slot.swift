@@ -134,6 +134,8 @@ enum Slot {
   /// Accesses on the slow path are reported to `mayAccess`: bit 0, data breakpoints are armed (DR7), and all accesses
   /// take the slow path; bit 1, a debugger watches memory, and the accesses to its pages do.
   static var dataBreakpoints: Int { 222 }
+  /// The bits of MXCSR that exist: MXCSR_MASK.
+  static var mxcsrMask: Int { 223 }
   /// The address of the `Instruction` that the stepper decodes into.
   static var scratchOp: Int { 226 }
   /// The address of the jump cache: `JumpCache.offset`.

@@ -67,7 +67,7 @@ extension CPU {
   }
 
   func executeSysexit(_ op: Op) -> Bool {
-    guard !isLongMode else { return raiseUndefined() }
+    if isLongMode { return privilegeLevel == 0 ? raiseUndefined() : raiseProtection() }
     let selector = UInt16(truncatingIfNeeded: s[Slot.sysenterCS])
     guard isProtected, privilegeLevel == 0, selector & 0xfffc != 0 else { return raiseProtection() }
     setFlat(SegmentNumber.cs, (selector &+ 16) | 3, FlatAttributes.user | FlatAttributes.code32)

@@ -8,13 +8,17 @@ extension CPU {
       guard isVectorAllowed(op, isMMX: isMMX) else { return false }
     }
     let done = executeByMap(op)
-    // A conversion that ends in #XM has made the transition all the same.
-    if isMMX && (done || s[Slot.faultPending] != 0 && s[Slot.faultVector] == UInt64(ExceptionVector.simdFloatingPoint))
-    {
+    if isMMX && (done || entersMMXAllTheSame(op)) {
       enterMMX()
       if op.opcode == 0x77 { s[Slot.ftw] = 0 }
     }
     return done
+  }
+
+  /// A conversion that ends in #XM, and MASKMOVQ whose store fails, have made the transition.
+  private func entersMMXAllTheSame(_ op: Op) -> Bool {
+    s[Slot.faultPending] != 0
+      && (op.opcode == 0xf7 || s[Slot.faultVector] == UInt64(ExceptionVector.simdFloatingPoint))
   }
 
   @inline(__always)
@@ -85,7 +89,9 @@ extension CPU {
       guard let source = loadVector(op) else { return false }
       setXMM(op.regNumber, Packed.binary(op.opcode, xmm(op.regNumber), source))
     } else {
-      guard let source = loadMMX(op) else { return false }
+      // PUNPCKLBW, PUNPCKLWD and PUNPCKLDQ read half of it.
+      let isHalf = op.isMemory && op.opcode <= 0x62
+      guard let source = isHalf ? loadScalar(op, UInt32.self).map({ UInt64($0) }) : loadMMX(op) else { return false }
       setMMX(op.regNumber, Packed.binaryMMX(op.opcode, mmx(op.regNumber), source))
     }
     return true

@@ -41,7 +41,7 @@ extension CPU {
 
   private func loadMXCSR(_ op: Op) -> Bool {
     guard let at = address(op, 4), let word = load(UInt32.self, at) else { return false }
-    guard UInt64(word) & ~MXCSR.writable == 0 else { return raiseProtection() }
+    guard UInt64(word) & ~s[Slot.mxcsrMask] == 0 else { return raiseProtection() }
     s[Slot.mxcsr] = UInt64(word)
     return true
   }
@@ -61,11 +61,15 @@ extension CPU {
     return saveX87(at, wide: op.rexW) && saveControl(at) && saveXMM(at)
   }
 
+  /// As on AMD's processors FOP, FIP and FDP are saved as zeros unless an unmasked exception waits (AMD APM vol. 2,
+  /// 11.4.4).
   private func saveX87(_ at: UInt64, wide: Bool) -> Bool {
     let unit = X87Unit(self)
+    let waits = unit.status & X87Status.summary != 0
     let head =
-      UInt64(unit.control) | UInt64(unit.status) << 16 | (s[Slot.ftw] & 0xff) << 32 | (s[Slot.fop] & 0x7ff) << 48
-    let pointerMask: UInt64 = wide ? .max : 0xffff_ffff
+      UInt64(unit.control) | UInt64(unit.status) << 16 | (s[Slot.ftw] & 0xff) << 32
+      | (waits ? (s[Slot.fop] & 0x7ff) << 48 : 0)
+    let pointerMask: UInt64 = waits ? wide ? .max : 0xffff_ffff : 0
     guard store(head, at), store(s[Slot.fip] & pointerMask, nextLinear(at, 8)),
       store(s[Slot.fdp] & pointerMask, nextLinear(at, 16))
     else { return false }
@@ -78,7 +82,7 @@ extension CPU {
   }
 
   private func saveControl(_ at: UInt64) -> Bool {
-    store(s[Slot.mxcsr] & 0xffff_ffff | MXCSR.writable << 32, nextLinear(at, 24))
+    store(s[Slot.mxcsr] & 0xffff_ffff | s[Slot.mxcsrMask] << 32, nextLinear(at, 24))
   }
 
   private func saveXMM(_ at: UInt64) -> Bool {
@@ -111,21 +115,24 @@ extension CPU {
     return image
   }
 
-  private func isValidMXCSR(_ image: [UInt64]) -> Bool { image[3] & 0xffff_ffff & ~MXCSR.writable == 0 }
+  private func isValidMXCSR(_ image: [UInt64]) -> Bool { image[3] & 0xffff_ffff & ~s[Slot.mxcsrMask] == 0 }
 
   private func restoreX87(_ image: [UInt64], wide: Bool) {
     let unit = X87Unit(self)
     unit.restore(control: UInt16(truncatingIfNeeded: image[0]), status: UInt16(truncatingIfNeeded: image[0] >> 16))
     s[Slot.ftw] = image[0] >> 32 & 0xff
     s[Slot.fop] = image[0] >> 48 & 0x7ff
-    s[Slot.fip] = wide ? image[1] : image[1] & 0xffff_ffff
-    s[Slot.fdp] = wide ? image[2] : image[2] & 0xffff_ffff
+    s[Slot.fip] = wide ? linearAddress(image[1]) : image[1] & 0xffff_ffff
+    s[Slot.fdp] = wide ? linearAddress(image[2]) : image[2] & 0xffff_ffff
     for position in 0..<8 {
       let number = unit.physical(position)
       s[Slot.x87Significand + number] = image[4 + 2 * position]
       s[Slot.x87SignExponent + number] = image[5 + 2 * position] & 0xffff
     }
   }
+
+  /// FIP and FDP have the 57 bits of the widest linear addresses.
+  private func linearAddress(_ value: UInt64) -> UInt64 { UInt64(bitPattern: Int64(bitPattern: value << 7) >> 7) }
 
   private func restoreXMM(_ image: [UInt64]) {
     for number in 0..<xmmCount { setXMM(number, V128(image[20 + 2 * number], image[21 + 2 * number])) }

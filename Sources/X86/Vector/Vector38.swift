@@ -4,7 +4,7 @@ extension CPU {
     switch op.opcode {
     case 0x20...0x25, 0x30...0x35: return executeWiden(op)
     case 0x2a:
-      guard let value = loadVector(op) else { return false }
+      guard let value = loadVector(op, aligned: true) else { return false }
       setXMM(op.regNumber, value)
       return true
     case 0x17: return executeTest128(op)

@@ -38,6 +38,6 @@ enum MXCSR {
   static var precisionMask: UInt64 { 1 << 12 }
   static var rounding: UInt64 { 3 << 13 }
   static var flushToZero: UInt64 { 1 << 15 }
-  /// The bits that may be set.
-  static var writable: UInt64 { 0xffff }
+  /// MM: memory operands of arithmetic need not be aligned (AMD APM vol. 1, 4.4.2).
+  static var misaligned: UInt64 { 1 << 17 }
 }

@@ -200,7 +200,8 @@ extension CPU {
     return true
   }
 
-  /// MASKMOVQ, MASKMOVDQU: bytes whose mask has its top bit set, to DS:rDI. All must be writable before any is written.
+  /// MASKMOVQ, MASKMOVDQU: bytes whose mask has its top bit set, to DS:rDI. As on AMD's processors the whole operand
+  /// must be writable, whatever the mask is.
   private func executeMaskedStore(_ op: Op) -> Bool {
     let isWide = op.mandatoryPrefix == .p66
     let data = isWide ? xmm(op.regNumber) : V128(low: mmx(op.regNumber))
@@ -208,9 +209,7 @@ extension CPU {
     let count = isWide ? 16 : 8
     let offset = s[GPR.rdi] & addressMask(op.addressSize)
     guard let at = linear(segment: op.segment, offset: offset, size: count, write: true) else { return false }
-    for index in 0..<count where mask.u8[index] >> 7 != 0 {
-      guard prepareStore(nextLinear(at, UInt64(index)), 1) else { return false }
-    }
+    guard prepareStore(at, count) else { return false }
     for index in 0..<count where mask.u8[index] >> 7 != 0 {
       guard store(data.u8[index], nextLinear(at, UInt64(index))) else { return false }
     }

@@ -41,9 +41,17 @@ extension CPU {
     return at
   }
 
+  /// The ModRM.rm operand of arithmetic: an XMM register, or 16 bytes of memory that must be aligned unless MXCSR.MM
+  /// says otherwise.
+  @inline(__always)
+  func loadVector(_ op: Op) -> V128? {
+    guard op.isMemory else { return xmm(op.rmNumber) }
+    return loadVector(op, aligned: s[Slot.mxcsr] & MXCSR.misaligned == 0)
+  }
+
   /// The ModRM.rm operand: an XMM register or 16 bytes of memory.
   @inline(__always)
-  func loadVector(_ op: Op, aligned: Bool = true) -> V128? {
+  func loadVector(_ op: Op, aligned: Bool) -> V128? {
     guard op.isMemory else { return xmm(op.rmNumber) }
     guard let at = vectorAddress(op, aligned: aligned), let value = load128(at) else { return nil }
     return V128(value.low, value.high)

@@ -6,7 +6,9 @@ extension CPU {
       if cr0 & (CR0.mp | CR0.ts) == CR0.mp | CR0.ts { return raise(ExceptionVector.deviceNotAvailable) }
       return checkX87Pending()
     }
-    if cr0 & (CR0.em | CR0.ts) != 0 { return raise(ExceptionVector.deviceNotAvailable) }
+    if cr0 & (CR0.em | CR0.ts) != 0 {
+      return UndefinedX87.contains(op) ? raiseUndefined() : raise(ExceptionVector.deviceNotAvailable)
+    }
     return X87Unit(self).execute(op)
   }
 
@@ -29,7 +31,10 @@ extension X87Unit {
 
   func execute(_ op: Op) -> Bool {
     if isControl(op) { return executeControl(op) }
-    guard cpu.checkX87Pending() else { return false }
+    if cpu.s[Slot.fsw] & UInt64(X87Status.summary) != 0 {
+      guard !UndefinedX87.contains(op) else { return cpu.raiseUndefined() }
+      guard cpu.checkX87Pending() else { return false }
+    }
     let done = op.isMemory ? executeMemory(op) : executeRegister(op)
     if done { notePlace(op) }
     return done

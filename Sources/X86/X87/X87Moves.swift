@@ -94,13 +94,14 @@ extension X87Unit {
     let size = format.precision == 24 ? 4 : 8
     guard let at = cpu.address(op, size, write: true) else { return false }
     if isEmpty(0) {
-      guard control & 1 == 0 || write(format.indefinite, size, at) else { return false }
+      guard control & 1 == 0 ? cpu.prepareStore(at, size) : write(format.indefinite, size, at) else { return false }
       if stackFault(overflow: false) && pops { pop() }
       return true
     }
     var context = self.context
     let bits = context.store(st(0), to: format)
-    if let bits { guard write(bits, size, at) else { return false } }
+    // Where nothing is stored the operand must be accessible all the same.
+    guard bits.map({ write($0, size, at) }) ?? cpu.prepareStore(at, size) else { return false }
     report(context)
     if bits != nil && pops { pop() }
     return true
@@ -113,13 +114,14 @@ extension X87Unit {
     let size = T.bitWidth / 8
     guard let at = cpu.address(op, size, write: true) else { return false }
     if isEmpty(0) {
-      guard control & 1 == 0 || write(1 &<< UInt64(T.bitWidth - 1), size, at) else { return false }
+      let indefinite: UInt64 = 1 &<< UInt64(T.bitWidth - 1)
+      guard control & 1 == 0 ? cpu.prepareStore(at, size) : write(indefinite, size, at) else { return false }
       if stackFault(overflow: false) && pops { pop() }
       return true
     }
     var context = self.context
     let value = context.storeInteger(st(0), bits: T.bitWidth, truncating: truncating)
-    if let value { guard write(UInt64(bitPattern: value), size, at) else { return false } }
+    guard value.map({ write(UInt64(bitPattern: $0), size, at) }) ?? cpu.prepareStore(at, size) else { return false }
     report(context)
     if value != nil && pops { pop() }
     return true
@@ -129,13 +131,15 @@ extension X87Unit {
   func storeDecimal(_ op: Op) -> Bool {
     guard let at = cpu.address(op, 10, write: true) else { return false }
     if isEmpty(0) {
-      guard control & 1 == 0 || writeTen(0xc000_0000_0000_0000, 0xffff, at) else { return false }
+      guard control & 1 == 0 ? cpu.prepareStore(at, 10) : writeTen(0xc000_0000_0000_0000, 0xffff, at) else {
+        return false
+      }
       if stackFault(overflow: false) { pop() }
       return true
     }
     var context = self.context
     let value = context.storePackedDecimal(st(0))
-    if let value { guard writeTen(value.low, value.high, at) else { return false } }
+    guard value.map({ writeTen($0.low, $0.high, at) }) ?? cpu.prepareStore(at, 10) else { return false }
     report(context)
     if value != nil { pop() }
     return true
@@ -146,7 +150,9 @@ extension X87Unit {
     guard let at = cpu.address(op, 10, write: true) else { return false }
     if isEmpty(0) {
       let value = Extended.indefinite
-      guard control & 1 == 0 || writeTen(value.significand, value.signExponent, at) else { return false }
+      guard control & 1 == 0 ? cpu.prepareStore(at, 10) : writeTen(value.significand, value.signExponent, at) else {
+        return false
+      }
       if stackFault(overflow: false) { pop() }
       return true
     }

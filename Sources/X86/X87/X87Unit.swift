@@ -64,9 +64,10 @@ struct X87Unit {
     var context = FloatingPointContext()
     context.rounding = RoundingMode(rawValue: UInt8(truncatingIfNeeded: word >> 10 & 3)).unsafelyUnwrapped
     switch word >> 8 & 3 {
-    case 3: context.precision = 64
+    case 0: context.precision = 24
     case 2: context.precision = 53
-    default: context.precision = 24
+    // The reserved value 1 is as 3, as on AMD's processors.
+    default: context.precision = 64
     }
     context.masked = FloatingPointExceptions(rawValue: UInt8(truncatingIfNeeded: word & 63))
     return context

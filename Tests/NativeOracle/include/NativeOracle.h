@@ -17,6 +17,10 @@ typedef struct {
   /// Out, after an exception: its error code.
   uint64_t error_code;
   uint8_t fx[512];
+  /// Bases of FS and GS (the host's own come back after the run), and the selectors of ES, DS, FS, GS: these are out
+  /// only, and null before the run.
+  uint64_t fs_base, gs_base;
+  uint64_t es, ds, fs, gs;
 } NativeState;
 
 enum {
@@ -26,9 +30,11 @@ enum {
   /// Where the memory operand area lies, and its size; unmapped pages surround it.
   NATIVE_MEMORY_ADDRESS = 0x20010000,
   NATIVE_MEMORY_SIZE = 8192,
+  /// Flags that a run may start with: the status flags, DF, NT and ID.
+  NATIVE_FLAGS = 0x204cd5,
 };
 
-/// Whether this host can run it (x86-64 Linux that lets a process map writable code).
+/// Whether this host can run it: x86-64 Linux that lets a process map writable code and write FS and GS bases.
 int native_available(void);
 
 /// Runs `length` bytes of 64-bit user-mode code from `state` and stores the state after it. The first

@@ -32,7 +32,7 @@ struct X87Control {
   var context: FloatingPointContext {
     var context = FloatingPointContext()
     context.rounding = RoundingMode(rawValue: UInt8(word >> 10 & 3))!
-    context.precision = [24, 24, 53, 64][Int(word >> 8 & 3)]
+    context.precision = [24, 64, 53, 64][Int(word >> 8 & 3)]
     context.masked = FloatingPointExceptions(rawValue: UInt8(word & 63))
     return context
   }

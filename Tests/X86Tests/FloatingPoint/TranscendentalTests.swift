@@ -72,7 +72,7 @@ extension NativeState {
   }
 
   /// Takes over the other's register where it differs by one unit of the last place.
-  fileprivate mutating func forgiveLastPlace(_ position: Int, _ other: NativeState) {
+  mutating func forgiveLastPlace(_ position: Int, _ other: NativeState) {
     let at = 32 + 16 * position
     let mine = Extended(significand: field(at), signExponent: field(at + 8))
     let theirs = Extended(significand: other.field(at), signExponent: other.field(at + 8))

@@ -150,7 +150,7 @@ extension NativeState {
     return state
   }
 
-  private mutating func randomizeX87(_ source: inout OperandSource) {
+  mutating func randomizeX87(_ source: inout OperandSource) {
     let control = X87Control(from: &source)
     setField(0, control.word)
     // No exception that is pending and unmasked.

@@ -1,0 +1,87 @@
+internal import Foundation
+internal import NativeOracle
+import Testing
+
+@testable internal import X86
+
+/// Random programs of every user-mode instruction form, executed by the host's CPU and by the software one.
+///
+/// Tools/fuzz runs it longer: CHRONOVISOR_FUZZ_COUNT is the number of instructions, CHRONOVISOR_FUZZ_SEED the seed,
+/// CHRONOVISOR_FUZZ_CASE (and CHRONOVISOR_FUZZ_FORM) repeat one program.
+@Suite("Random programs against the host's CPU", .enabled(if: native_available() != 0, "needs an x86-64 host"))
+struct DifferentialFuzzTests {
+  private static func number(_ name: String) -> UInt64? {
+    ProcessInfo.processInfo.environment[name].flatMap { UInt64($0) }
+  }
+
+  @Test func `programs of every form end alike`() throws {
+    let seed = Self.number("CHRONOVISOR_FUZZ_SEED") ?? 1
+    let count = Int(Self.number("CHRONOVISOR_FUZZ_COUNT") ?? 60_000)
+    var run = try FuzzRun()
+    if let program = Self.number("CHRONOVISOR_FUZZ_CASE") {
+      run.runProgram(seed: program, first: Self.number("CHRONOVISOR_FUZZ_FORM").map { Int($0) })
+    } else {
+      execute(&run, count, seed)
+      #expect(run.uncovered.isEmpty, "forms never executed: \(run.uncovered)")
+    }
+    for difference in run.differences { Issue.record("\(difference.text)\n  \(difference.command)") }
+    print(run.report(seed: seed))
+  }
+
+  /// A program for each form, then random ones.
+  private func execute(_ run: inout FuzzRun, _ count: Int, _ seed: UInt64) {
+    var random = Random(seed: seed)
+    for form in FormCatalog.all.indices where FormCatalog.all[form].exclusion == nil {
+      var attempts = 0
+      while run.counts[form] < 2 && attempts < 60 {
+        run.runProgram(seed: random.next(), first: form)
+        attempts += 1
+      }
+    }
+    while run.instructions < count && run.differences.count < 40 { run.runProgram(seed: random.next()) }
+  }
+}
+
+extension FuzzRun {
+  /// Forms that the run should have executed and did not.
+  var uncovered: [String] {
+    FormCatalog.all.indices.filter { counts[$0] == 0 && FormCatalog.all[$0].exclusion == nil }.map {
+      FormCatalog.all[$0].name
+    }
+  }
+
+  /// What was executed, a line for each family.
+  func report(seed: UInt64) -> String {
+    var lines = ["", pad("family", 32) + pad("instructions", 14, left: true) + pad("forms", 8, left: true)]
+    for family in FormFamily.allCases {
+      let members = FormCatalog.all.indices.filter {
+        FormCatalog.all[$0].family == family && FormCatalog.all[$0].exclusion == nil
+      }
+      let executed = members.reduce(0) { $0 + counts[$1] }
+      let seen = members.filter { counts[$0] > 0 }.count
+      lines.append(
+        pad(family.rawValue, 32) + pad("\(executed)", 14, left: true) + pad("\(seen)/\(members.count)", 12, left: true))
+    }
+    let excluded = FormCatalog.all.filter { $0.exclusion != nil }
+    let faults = exceptions.indices.filter { exceptions[$0] > 0 }.map { "\($0): \(exceptions[$0])" }
+    lines.append("left out: " + excluded.map { "\($0.name) (\($0.exclusion ?? ""))" }.joined(separator: "; "))
+    lines.append("programs ended by exceptions, by vector: \(faults.joined(separator: ", "))")
+    lines.append(
+      "approximate results: \(approximations), of which the host's to the bit: \(exactApproximations)")
+    let wanted = FormCatalog.all.count - excluded.count
+    lines.append(
+      "seed \(seed): \(instructions) instructions (and \(preparations) that prepare for them) in \(programs) programs, "
+        + "\(wanted - uncovered.count) of \(wanted) forms, \(differences.count) differences")
+    return lines.joined(separator: "\n")
+  }
+
+  private func pad(_ text: String, _ width: Int, left: Bool = false) -> String {
+    let space = String(repeating: " ", count: max(0, width - text.count))
+    return left ? space + text : text + space
+  }
+}
+
+extension FuzzRun.Difference {
+  /// The command that shows it again.
+  var command: String { "Tools/fuzz --case \(seed)" + (first.map { " --form \($0)" } ?? "") }
+}

@@ -1,0 +1,91 @@
+@testable internal import X86
+
+/// How the report groups forms.
+enum FormFamily: String, CaseIterable {
+  case arithmetic = "arithmetic and logic"
+  case shifts = "shifts and rotates"
+  case multiplication = "multiplication and division"
+  case moves = "moves and exchange"
+  case stack = "stack"
+  case branches = "branches"
+  case bits = "bits, BMI, CRC32"
+  case strings = "strings"
+  case flags = "flags"
+  case x87 = "x87"
+  case mmx = "MMX"
+  case sse = "SSE to SSE4.2"
+  case state = "FXSAVE, XSAVE, MXCSR"
+  case segments = "segments and bases"
+  case far = "far transfers and interrupts"
+  case hints = "hints and prefetches"
+  case privileged = "privileged (fault)"
+}
+
+extension InstructionForm {
+  var family: FormFamily {
+    switch handler {
+    case .aluRMReg, .aluRegRM, .aluRMImm, .testRMReg, .testRMImm, .unaryRM, .adcx, .adox: return .arithmetic
+    case .shiftRMImm, .shiftRMCL, .doubleShiftImm, .doubleShiftCL: return .shifts
+    case .mulRM, .imulRM, .divRM, .idivRM, .imulRegRM, .imulRegRMImm: return .multiplication
+    case .pushRM, .pushImm, .popRM, .enter, .leave: return .stack
+    case .jmp, .jcc, .call, .jmpRM, .callRM, .ret, .loop, .jcxz: return .branches
+    case .bitReg, .bitImm, .bsf, .bsr, .tzcnt, .lzcnt, .popcnt, .crc32, .andn, .bextr, .blsr, .blsmsk, .blsi, .bzhi,
+      .pdep, .pext, .rorx, .sarx, .shlx, .shrx, .mulx:
+      return .bits
+    case .movs, .cmps, .stos, .lods, .scas: return .strings
+    case .ins, .outs, .inImm, .inDX, .outImm, .outDX: return .privileged
+    case .flagOperation, .lahf, .sahf: return .flags
+    case .x87: return .x87
+    case .nop, .touch: return .hints
+    case .vector: return isStateTransfer ? .state : isMMX ? .mmx : .sse
+    case .system: return systemFamily
+    default: return .moves
+    }
+  }
+
+  /// FXSAVE and its neighbours.
+  var isStateTransfer: Bool { handler == .vector && map == 1 && (opcode == 0xae || opcode == 0xc7) }
+
+  /// FLDENV, FNSTENV, FRSTOR, FNSAVE.
+  var isEnvironment: Bool {
+    guard handler == .x87, isMemory, case .row(let row) = modRM else { return false }
+    return (opcode == 0xd9 || opcode == 0xdd) && (row == 4 || row == 6)
+  }
+
+  private var isMMX: Bool {
+    prefix == nil && (map == 2 || map == 3 || opcode >= 0x60 && ![0xc2, 0xc6].contains(opcode))
+  }
+
+  private var systemFamily: FormFamily {
+    switch systemOperation {
+    case .movToSegment, .movFromSegment, .pushSegment, .popSegment, .loadFarPointer, .rdfsbase, .rdgsbase, .wrfsbase,
+      .wrgsbase, .lar, .lsl, .verr, .verw:
+      return .segments
+    case .jmpFar, .callFar, .jmpFarIndirect, .callFarIndirect, .retFar, .iret, .int1, .int3, .intN, .into: return .far
+    case .pushf, .popf: return .flags
+    default: return .privileged
+    }
+  }
+
+  /// Why the fuzzer does not execute the form; `nil` for those that it must cover.
+  var exclusion: String? {
+    switch systemOperation {
+    case .syscall: "enters the host's kernel"
+    case .rdtsc, .rdtscp: "reads the host's clock"
+    case .rdrand, .rdseed: "random"
+    case .cpuid, .xgetbv, .rdpid: "tells of the host"
+    case .int1: "the hypervisor below the host reports another RIP"
+    case .sgdt, .sidt, .sldt, .str, .smsw: "the host's kernel answers in the CPU's place (UMIP)"
+    default: nil
+    }
+  }
+
+  /// Results whose last bit the architecture leaves open: the transcendental functions.
+  var isApproximate: Bool {
+    guard handler == .x87, opcode == 0xd9, case .exact(let modRM) = modRM else { return false }
+    return [0xf0, 0xf1, 0xf2, 0xf3, 0xf9, 0xfb, 0xfe, 0xff].contains(modRM)
+  }
+
+  /// Raises a fault in user mode, whatever its operands are.
+  var isPrivileged: Bool { family == .privileged }
+}

@@ -1,0 +1,207 @@
+internal import NativeOracle
+
+@testable internal import X86
+
+/// A random piece of code with all that it starts from, and where the software CPU arrived, step by step.
+struct FuzzProgram {
+  var code: [UInt8] = []
+  var start = NativeState.initial
+  var memory: [UInt8] = []
+  /// The forms that were executed, as indices of `FormCatalog.all`; what only prepares for them is counted apart.
+  var forms: [Int] = []
+  var preparations = 0
+  /// Where each instruction or preparation starts, for reports.
+  var offsets: [Int] = []
+  var end = FuzzEnd.arrived
+  var after = NativeState.initial
+  var memoryAfter: [UInt8] = []
+  /// The last instruction's result is compared with a tolerance.
+  var isApproximate = false
+}
+
+/// Makes random programs: each instruction is chosen, and executed by the software CPU at once, so that the next one's
+/// operands can be placed by what the registers hold then.
+struct ProgramMaker {
+  /// What a program is made of.
+  private struct Theme {
+    var share: Int
+    var forms: [Int]
+  }
+
+  let machine: FuzzMachine
+  var random: Random
+  var source: OperandSource
+  var program = FuzzProgram()
+  private let themes: [Theme]
+  private let privileged: [Int]
+  /// Typed values to fill memory from.
+  private let pool: [UInt8]
+
+  init(machine: FuzzMachine) {
+    self.machine = machine
+    random = Random(seed: 0)
+    source = OperandSource(seed: 0)
+    let covered = FormCatalog.all.indices.filter { FormCatalog.all[$0].exclusion == nil }
+    privileged = covered.filter { FormCatalog.all[$0].isPrivileged }
+    let usable = covered.filter { !FormCatalog.all[$0].isPrivileged }
+    func those(_ families: [FormFamily]) -> [Int] { usable.filter { families.contains(FormCatalog.all[$0].family) } }
+    let floating = those([.x87])
+    let vector = those([.mmx, .sse])
+    let rare = those([.state, .segments, .far])
+    let integer = usable.filter { !floating.contains($0) && !vector.contains($0) && !rare.contains($0) }
+    themes = [
+      Theme(share: 45, forms: integer), Theme(share: 15, forms: floating), Theme(share: 25, forms: vector),
+      Theme(share: 5, forms: rare), Theme(share: 10, forms: usable),
+    ]
+    var filler = OperandSource(seed: 7)
+    pool = (0..<4096).flatMap { index in
+      let extended = filler.extended()
+      let (low, high) = index % 3 == 0 ? (extended.significand, UInt64(extended.signExponent)) : filler.vector()
+      return little(low, 8) + little(high, 8)
+    }
+  }
+
+  /// A program; with `first`, it begins with an instruction of that form.
+  mutating func makeProgram(seed: UInt64, first: Int? = nil) -> FuzzProgram {
+    random = Random(seed: seed)
+    source = OperandSource(seed: ~seed)
+    program = FuzzProgram()
+    let wantsFault = random.chance(12)
+    makeStart(wantsFault)
+    machine.load(program.start, memory: program.memory)
+    let theme = pickTheme()
+    if let first { append(first, keepingFaults: FormCatalog.all[first].isPrivileged) }
+    for _ in 0..<random.pick([1, 2, 3, 4, 6, 8, 12, 16, 24]) {
+      guard program.code.count < 900, program.end == .arrived, !program.isApproximate else { break }
+      append(theme.forms[random.below(theme.forms.count)])
+    }
+    if wantsFault && program.end == .arrived && !program.isApproximate { appendFault(theme.forms) }
+    program.after = program.start
+    machine.store(to: &program.after)
+    program.memoryAfter = machine.operands()
+    return program
+  }
+
+  private mutating func pickTheme() -> Theme {
+    var left = random.below(100)
+    for theme in themes {
+      left -= theme.share
+      if left < 0 { return theme }
+    }
+    return themes[0]
+  }
+
+  // MARK: The state before
+
+  private mutating func makeStart(_ wantsFault: Bool) {
+    let offset = random.below(pool.count / 16 - FuzzMachine.areaSize / 16) * 16
+    program.memory = Array(pool[offset..<offset + FuzzMachine.areaSize])
+    var state = NativeState.random(&source)
+    for number in 0..<16 {
+      state.setRegister(number, random.chance(15) ? middle() : random.interesting())
+    }
+    state.gpr.4 = FuzzMachine.area + 4096 + 8 * UInt64(random.below(64))
+    state.rflags = random.next() & 0x8d5 | (random.chance(25) ? 0x400 : 0) | (random.chance(8) ? 0x4000 : 0) | 0x202
+    state.fs_base = random.chance(50) ? middle() : random.interesting() & 0x7fff_ffff_ffff
+    state.gs_base = random.chance(50) ? middle() : 0 &- (random.next() & 0xffff_ffff)
+    let unmasked = random.chance(15)
+    if !unmasked {
+      state.setField(0, state.field(0, as: UInt16.self) | 0x3f)
+      state.setField(24, state.field(24, as: UInt32.self) | 0x1f80)
+    }
+    // With MXCSR.MM some instructions read no more of an operand than they need: no faults then.
+    if random.chance(10) && !wantsFault { state.setField(26, UInt16(2)) }
+    state.setField(6, UInt16(truncatingIfNeeded: random.next()) & 0x7ff)
+    state.setField(8, random.next() & 0x7fff_ffff_ffff)
+    state.setField(16, random.next() & 0x7fff_ffff_ffff)
+    program.start = state
+  }
+
+  /// An address well within the operand area.
+  mutating func middle(alignment: Int = 1) -> UInt64 {
+    FuzzMachine.area + UInt64((1200 + random.below(5600)) / alignment * alignment)
+  }
+
+  // MARK: Growing the program
+
+  var codeEnd: UInt64 { FuzzMachine.code + UInt64(program.code.count) }
+
+  /// Executes code that an instruction needs before it.
+  mutating func prepare(_ bytes: [UInt8]) {
+    guard program.end == .arrived else { return }
+    program.offsets.append(program.code.count)
+    machine.place(bytes, at: program.code.count)
+    program.code += bytes
+    program.preparations += 1
+    program.end = machine.step(to: codeEnd)
+  }
+
+  private mutating func append(_ number: Int, keepingFaults: Bool = false) {
+    let form = FormCatalog.all[number]
+    let bytes = assemble(form)
+    guard program.end == .arrived else { return }
+    let before = program.code.count
+    machine.place(bytes, at: before)
+    program.code += bytes
+    let end = machine.step(to: codeEnd)
+    if !keepingFaults, case .event(let event) = end, shouldTakeBack(event, form) {
+      program.code.removeLast(bytes.count)
+      machine.cpu[Slot.systemFlags] &= ~RFlags.rf
+      if event.vector == ExceptionVector.floatingPoint { prepare([0xdb, 0xe2]) }
+      return
+    }
+    program.offsets.append(before)
+    program.forms.append(number)
+    program.end = end
+    program.isApproximate = form.isApproximate
+    if end == .arrived { coverSelectors(form) }
+  }
+
+  /// FNSTENV, FNSAVE, and FXSAVE and XSAVE without REX.W store selectors that a context switch of the host takes away:
+  /// they are overwritten.
+  private mutating func coverSelectors(_ form: InstructionForm) {
+    guard form.isMemory, case .row(let row) = form.modRM else { return }
+    if form.isStateTransfer && form.size == 4 && [0, 4, 6].contains(row) {
+      for offset: UInt64 in [12, 20] { prepare(Setup.store(0, at: lastTarget + offset, 4)) }
+    }
+    guard form.handler == .x87, row == 6, form.opcode & ~4 == 0xd9 else { return }
+    for offset: UInt64 in form.size == 2 ? [8, 12] : [16, 24] { prepare(Setup.store(0, at: lastTarget + offset, 2)) }
+  }
+
+  /// Most instructions that fault are taken out again, so that programs get long. That works for those that have
+  /// changed nothing.
+  private mutating func shouldTakeBack(_ event: FuzzEvent, _ form: InstructionForm) -> Bool {
+    guard [0, 12, 13, 14, 16].contains(event.vector), form.family != .strings, form.family != .far else { return false }
+    return !random.chance(10)
+  }
+
+  /// An instruction that faults: privileged, or with an operand where there is nothing.
+  private mutating func appendFault(_ forms: [Int]) {
+    let number: Int
+    var bytes: [UInt8]
+    if random.chance(25) {
+      number = privileged[random.below(privileged.count)]
+      bytes = assemble(FormCatalog.all[number])
+    } else {
+      number = forms[random.below(forms.count)]
+      isWild = true
+      bytes = assemble(FormCatalog.all[number])
+      isWild = false
+    }
+    guard program.end == .arrived else { return }
+    program.offsets.append(program.code.count)
+    machine.place(bytes, at: program.code.count)
+    program.code += bytes
+    program.forms.append(number)
+    program.isApproximate = FormCatalog.all[number].isApproximate
+    program.end = machine.step(to: codeEnd)
+    if program.end == .arrived { coverSelectors(FormCatalog.all[number]) }
+  }
+
+  /// The address of the last memory operand.
+  var lastTarget: UInt64 = 0
+  /// Where the far transfer being made leads.
+  var farGoal: UInt64 = 0
+  /// Memory operands are placed where access fails.
+  var isWild = false
+}

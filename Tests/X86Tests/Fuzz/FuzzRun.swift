@@ -1,0 +1,174 @@
+internal import NativeOracle
+
+@testable internal import X86
+
+/// Executes random programs on the host, instruction by instruction and in blocks, and compares where they end.
+struct FuzzRun {
+  struct Difference {
+    var seed: UInt64
+    /// The form that the program was made for, if any.
+    var first: Int?
+    var text: String
+  }
+
+  let machine: FuzzMachine
+  private var maker: ProgramMaker
+  /// How often each form of `FormCatalog.all` was executed.
+  private(set) var counts = [Int](repeating: 0, count: FormCatalog.all.count)
+  private(set) var programs = 0
+  /// Instructions of the forms, and those that only prepared for them.
+  private(set) var instructions = 0
+  private(set) var preparations = 0
+  /// Programs that ended in an exception, by vector.
+  private(set) var exceptions = [Int](repeating: 0, count: 32)
+  /// Approximate results compared, and those that were the same to the bit.
+  private(set) var approximations = 0
+  private(set) var exactApproximations = 0
+  private(set) var differences: [Difference] = []
+
+  init() throws {
+    machine = try FuzzMachine()
+    maker = ProgramMaker(machine: machine)
+  }
+
+  /// Makes and compares one program. `first` makes it begin with that form.
+  mutating func runProgram(seed: UInt64, first: Int? = nil) {
+    let program = maker.makeProgram(seed: seed, first: first)
+    // Code that wrote to itself, or that the software CPU cannot finish, is no test.
+    guard program.end != .stuck, machine.placed(program.code.count) == program.code else { return }
+    programs += 1
+    instructions += program.forms.count
+    preparations += program.preparations
+    for form in program.forms { counts[form] += 1 }
+    if case .event(let event) = program.end { exceptions[Int(event.vector & 31)] += 1 }
+    var found: [String] = []
+    if let text = compareWithHost(program) { found.append("host: \(text)") }
+    if let text = compareWithBlocks(program) { found.append("blocks: \(text)") }
+    guard !found.isEmpty else { return }
+    differences.append(
+      Difference(seed: seed, first: first, text: describe(program) + found.map { "\n  " + $0 }.joined()))
+  }
+
+  // MARK: Comparing
+
+  private mutating func compareWithHost(_ program: FuzzProgram) -> String? {
+    var state = program.start
+    var memory = program.memory
+    let vector = state.run(program.code, memory: &memory)
+    var expected = program.after
+    var notes: [String] = []
+    switch program.end {
+    case .event(let event):
+      if vector != Int(event.vector) {
+        notes.append("vector \(vector.map { "\($0)" } ?? "none"), here \(event.vector)")
+      } else {
+        notes += compareFault(event, state, expected)
+      }
+    default:
+      if let vector { notes.append("vector \(vector) at \(state.rip), here none") }
+    }
+    if program.isApproximate { approximate(&expected, state, program) }
+    notes += difference(host: state, here: expected) + difference(memory, program.memoryAfter)
+    return notes.isEmpty ? nil : notes.joined(separator: ", ")
+  }
+
+  private func compareFault(_ event: FuzzEvent, _ host: NativeState, _ here: NativeState) -> [String] {
+    var notes: [String] = []
+    if event.vector == ExceptionVector.pageFault {
+      if host.cr2 != here.cr2 { notes.append("cr2 \(hex(host.cr2)), here \(hex(here.cr2))") }
+      // Linux hides whether a page of the kernel is present: from the last page below the gap on.
+      let mask: UInt64 = here.cr2 >= 0x7fff_ffff_f000 ? ~1 : .max
+      if (host.error_code ^ UInt64(event.errorCode)) & mask != 0 {
+        notes.append("error code \(hex(host.error_code)), here \(hex(event.errorCode))")
+      }
+    } else if [10, 11, 12, 13].contains(event.vector) && host.error_code != UInt64(event.errorCode) {
+      notes.append("error code \(hex(host.error_code)), here \(hex(event.errorCode))")
+    }
+    return notes
+  }
+
+  private mutating func compareWithBlocks(_ program: FuzzProgram) -> String? {
+    machine.load(program.start, memory: program.memory)
+    machine.place(program.code + [0x0f, 0x0b], at: 0)
+    let end = machine.runBlocks(program.code.count)
+    var state = program.start
+    machine.store(to: &state)
+    var notes: [String] = []
+    if end != program.end { notes.append("\(end), stepped \(program.end)") }
+    // The UD2 behind the code has left RF in the image of the flags.
+    var expected = program.after
+    if program.end == .arrived { (state.cr2, expected.cr2) = (0, 0) }
+    notes += difference(host: state, here: expected) + difference(machine.operands(), program.memoryAfter)
+    return notes.isEmpty ? nil : notes.joined(separator: ", ")
+  }
+
+  private func difference(host: NativeState, here: NativeState) -> [String] {
+    var notes: [String] = []
+    func check(_ name: String, _ a: UInt64, _ b: UInt64) {
+      if a != b { notes.append("\(name) \(hex(a)), here \(hex(b))") }
+    }
+    check("rip", host.rip, here.rip)
+    check("rflags", host.rflags, here.rflags)
+    for number in 0..<16 { check("r\(number)", host.register(number), here.register(number)) }
+    check("fs base", host.fs_base, here.fs_base)
+    check("gs base", host.gs_base, here.gs_base)
+    check("es", host.es, here.es)
+    check("ds", host.ds, here.ds)
+    check("fs", host.fs, here.fs)
+    check("gs", host.gs, here.gs)
+    for (name, offset, size) in FuzzRun.fields {
+      if size == 8 {
+        check(name, host.field(offset), here.field(offset))
+      } else {
+        check(name, UInt64(host.field(offset, as: UInt16.self)), UInt64(here.field(offset, as: UInt16.self)))
+      }
+    }
+    return notes
+  }
+
+  /// The FXSAVE image: name, offset, bytes.
+  private static let fields: [(String, Int, Int)] = {
+    var list = [
+      ("fcw", 0, 2), ("fsw", 2, 2), ("ftw", 4, 2), ("fop", 6, 2), ("fip", 8, 8), ("fdp", 16, 8), ("mxcsr", 24, 8),
+    ]
+    for number in 0..<8 { list += [("st\(number)", 32 + 16 * number, 8), ("st\(number).se", 40 + 16 * number, 2)] }
+    for lane in 0..<32 { list.append(("xmm\(lane / 2).\(lane & 1)", 160 + 8 * lane, 8)) }
+    return list
+  }()
+
+  private func difference(_ a: [UInt8], _ b: [UInt8]) -> [String] {
+    guard a != b, let at = a.indices.first(where: { a[$0] != b[$0] }) else { return [] }
+    let count = a.indices.filter { a[$0] != b[$0] }.count
+    return ["memory at +\(hex(at)): \(hex(a[at])), here \(hex(b[at])) (\(count) bytes differ)"]
+  }
+
+  // MARK: Approximate results
+
+  /// Takes over the host's value where it differs by one unit of the last place, and C1, which says how it was rounded.
+  private mutating func approximate(_ here: inout NativeState, _ host: NativeState, _ program: FuzzProgram) {
+    approximations += 1
+    let before = here
+    for position in 0..<2 { here.forgiveLastPlace(position, host) }
+    let (mine, theirs): (UInt16, UInt16) = (here.field(2), host.field(2))
+    here.setField(2, mine & ~0x200 | theirs & 0x200)
+    if difference(host: before, here: here).isEmpty { exactApproximations += 1 }
+  }
+
+  // MARK: Reports
+
+  /// The program in words and bytes, with the state that it starts from.
+  private func describe(_ program: FuzzProgram) -> String {
+    let names = program.forms.map { FormCatalog.all[$0].name }.joined(separator: "; ")
+    var pieces: [String] = []
+    for (index, start) in program.offsets.enumerated() {
+      let end = index + 1 < program.offsets.count ? program.offsets[index + 1] : program.code.count
+      pieces.append(program.code[start..<end].map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined())
+    }
+    let registers = (0..<16).map { hex(program.start.register($0)) }.joined(separator: " ")
+    let stack = (0..<2).map {
+      hex(Extended(significand: program.start.field(32 + 16 * $0), signExponent: program.start.field(40 + 16 * $0)))
+    }
+    return "\(names)\n  code \(pieces.joined(separator: " "))\n  from \(registers) flags \(hex(program.start.rflags)) "
+      + "\(program.start.x87Words) \(stack) mxcsr \(hex(program.start.field(24, as: UInt32.self))) ends \(program.end)"
+  }
+}
