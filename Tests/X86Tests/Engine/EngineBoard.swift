@@ -22,9 +22,10 @@ final class EngineBoard {
   var log: [VCPUExit] = []
   private var scratch: [UInt16: UInt64] = [:]
 
-  init(guest name: String, memorySize: UInt64 = 16 << 20) throws {
-    let bytes = try FileBytes.read(TestGuests.path(name))
-    let image = GuestImage(role: .kernel, name: name, bytes: bytes)
+  convenience init(guest name: String) throws { try self.init(path: TestGuests.path(name)) }
+
+  init(path: String, memorySize: UInt64 = 16 << 20) throws {
+    let image = GuestImage(role: .kernel, name: "guest", bytes: try FileBytes.read(path))
     let machine = try GuestLoader.load(kernel: image, memorySize: memorySize).machine
     memory = try GuestMemory(size: memorySize)
     for placement in machine.placements {
