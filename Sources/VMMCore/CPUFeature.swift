@@ -76,7 +76,7 @@ extension CPUFeature {
 extension CPUFeature {
   @inlinable public static var lahf: CPUFeature { CPUFeature("lahf_lm", 0x8000_0001, .ecx, 0) }
   @inlinable public static var lzcnt: CPUFeature { CPUFeature("lzcnt", 0x8000_0001, .ecx, 5) }
-  /// MXCSR.MM: memory operands of SSE arithmetic need not be aligned. No engine offers it by name.
+  /// MXCSR.MM: memory operands of SSE arithmetic need not be aligned.
   @inlinable public static var misalignsse: CPUFeature { CPUFeature("misalignsse", 0x8000_0001, .ecx, 7) }
   @inlinable public static var syscall: CPUFeature { CPUFeature("syscall", 0x8000_0001, .edx, 11) }
   @inlinable public static var nx: CPUFeature { CPUFeature("nx", 0x8000_0001, .edx, 20) }
@@ -93,8 +93,8 @@ extension CPUFeature {
     .fpu, .de, .pse, .tsc, .msr, .pae, .mce, .cx8, .apic, .sep, .mtrr, .pge, .mca, .cmov, .pat, .pse36, .clflush, .mmx,
     .fxsr, .sse, .sse2,
     .sse3, .ssse3, .cx16, .pcid, .sse41, .sse42, .movbe, .popcnt, .xsave, .rdrand, .hypervisor, .fsgsbase, .bmi1,
-    .smep, .bmi2, .erms, .invpcid, .rdseed, .adx, .smap, .clflushopt, .umip, .rdpid, .lahf, .lzcnt, .syscall, .nx,
-    .fxsrOpt, .pdpe1gb, .rdtscp, .longMode, .invariantTSC,
+    .smep, .bmi2, .erms, .invpcid, .rdseed, .adx, .smap, .clflushopt, .umip, .rdpid, .lahf, .lzcnt,
+    .misalignsse, .syscall, .nx, .fxsrOpt, .pdpe1gb, .rdtscp, .longMode, .invariantTSC,
   ]
 
   /// What every CPU with long mode has: it cannot be left out.
