@@ -58,6 +58,17 @@ struct BlockTests {
     #expect(machine.cpu.rax == 0)
   }
 
+  @Test func `a store to a page table takes effect with the next fetch`() throws {
+    // mov [rdi], rsi; inc eax; inc eax: the page of the code is gone before the first INC.
+    let prepare: (inout CPUState) -> Void = { ($0.gpr[7], $0.gpr[6]) = (Machine.tables + 0x2000, 0) }
+    let code: [UInt8] = [0x48, 0x89, 0x37, 0xff, 0xc0, 0xff, 0xc0, 0xeb, 0xfe]
+    let machine = try Machine(.long64, code: code, prepare: prepare)
+    _ = machine.cpu.runToEvent(limit: machine.cpu.retired + 40)
+    #expect(machine.cpu.pendingEvent?.vector == ExceptionVector.pageFault)
+    #expect(machine.cpu.rax == 0)
+    #expect(machine.cpu.rip == Machine.codeAddress + 3)
+  }
+
   @Test func `a store to a page table takes effect without a flush`() throws {
     // mov eax, [0x400000]; mov [rdi], rsi; mov ebx, [0x400000]
     let code: [UInt8] = [

@@ -148,6 +148,7 @@ extension CPU {
       let physical = tlb[TLB.info] & ~0xfff | linear & 0xfff
       guard let (host, page) = ram(physical) else { return nil }
       if write {
+        guard mayStoreInBlock(page) else { return nil }
         noteData(linear, write: true)
         openForStores(tlb, page)
       }
@@ -163,6 +164,7 @@ extension CPU {
     guard let (host, page) = ram(physical) else {
       return Piece(linear: linear, count: count, physical: physical, host: 0, page: 0)
     }
+    if write && !mayStoreInBlock(page) { return nil }
     if s[Slot.dataBreakpoints] & 1 == 0 {
       let info = walked.page | (walked.writable ? TLB.infoWritable : 0) | (walked.global ? TLB.infoGlobal : 0)
       let entry = fillTLB(context: context, linear: linear, host: host, info: info)
@@ -182,6 +184,14 @@ extension CPU {
   private func raiseNotCanonical() -> Bool {
     raiseProtection()
     s[Slot.faultNotCanonical] = 1
+    return false
+  }
+
+  /// A store to a table that translations were made from takes effect with the next fetch: the block is left, and the
+  /// stepper executes the instruction.
+  private func mayStoreInBlock(_ page: Int) -> Bool {
+    guard pageUse[page] & PageUse.pageTable != 0, s[SystemSlot.runsBlocks] != 0 else { return true }
+    s[Slot.exitKind] = ExitKind.step
     return false
   }
 

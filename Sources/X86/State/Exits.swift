@@ -13,7 +13,7 @@ enum ExitKind {
   static var randomRead: UInt64 { 8 }
   /// Not an interaction: a REP instruction stops between two iterations.
   static var pause: UInt64 { 9 }
-  /// Not an interaction: the instruction touches watched memory and is to be executed by the stepper.
+  /// Not an interaction: the instruction touches watched memory or a page table and is to be executed by the stepper.
   static var step: UInt64 { 10 }
 }
 
