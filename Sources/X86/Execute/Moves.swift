@@ -26,8 +26,8 @@ extension CPU {
 extension CPU {
   @inline(never)
   func executeExtend(_ op: Op) -> Bool {
-    // MOVSXD without REX.W moves as many bytes as it writes.
-    let from = min(Int(op.kind), op.size)
+    // MOVSXD reads four bytes even where it writes two.
+    let from = Int(op.kind)
     guard let value = readRMWord(op, from) else { return false }
     setRegisterWord(op.reg, op.handler == .movsx ? signExtended(value, from) : value, op.size)
     return true

@@ -131,7 +131,7 @@ extension X87Unit {
   func storeDecimal(_ op: Op) -> Bool {
     guard let at = cpu.address(op, 10, write: true) else { return false }
     if isEmpty(0) {
-      guard control & 1 == 0 ? cpu.prepareStore(at, 10) : writeTen(0xc000_0000_0000_0000, 0xffff, at) else {
+      guard control & 1 == 0 ? isTenWritable(at) : writeTen(0xc000_0000_0000_0000, 0xffff, at) else {
         return false
       }
       if stackFault(overflow: false) { pop() }
@@ -139,7 +139,7 @@ extension X87Unit {
     }
     var context = self.context
     let value = context.storePackedDecimal(st(0))
-    guard value.map({ writeTen($0.low, $0.high, at) }) ?? cpu.prepareStore(at, 10) else { return false }
+    guard value.map({ writeTen($0.low, $0.high, at) }) ?? isTenWritable(at) else { return false }
     report(context)
     if value != nil { pop() }
     return true
@@ -150,7 +150,7 @@ extension X87Unit {
     guard let at = cpu.address(op, 10, write: true) else { return false }
     if isEmpty(0) {
       let value = Extended.indefinite
-      guard control & 1 == 0 ? cpu.prepareStore(at, 10) : writeTen(value.significand, value.signExponent, at) else {
+      guard control & 1 == 0 ? isTenWritable(at) : writeTen(value.significand, value.signExponent, at) else {
         return false
       }
       if stackFault(overflow: false) { pop() }
@@ -172,7 +172,12 @@ extension X87Unit {
   }
 
   private func writeTen(_ low: UInt64, _ high: UInt16, _ at: UInt64) -> Bool {
-    cpu.prepareStore(at, 10) && cpu.store(low, at) && cpu.store(high, cpu.nextLinear(at, 8))
+    isTenWritable(at) && cpu.store(low, at) && cpu.store(high, cpu.nextLinear(at, 8))
+  }
+
+  /// Ten bytes are two operands: the faults of the first eight come first.
+  private func isTenWritable(_ at: UInt64) -> Bool {
+    cpu.prepareStore(at, 8) && cpu.prepareStore(cpu.nextLinear(at, 8), 2)
   }
 
   // MARK: Between registers
