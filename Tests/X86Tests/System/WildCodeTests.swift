@@ -31,7 +31,8 @@ internal import VMMCore
     mode.adjust(&start)
     var ends = Ends()
     let blobs = Self.count / mode.share
-    for blob in 0..<blobs {
+    let only = Self.number("CHRONOVISOR_FUZZ_CASE")
+    for blob in only.map({ $0..<$0 + 1 }) ?? 0..<blobs {
       var random = Random(seed: Self.seed &+ blob << 3 ^ UInt64(mode.hashIndex) << 56)
       let state = randomized(start, &random)
       var maker = BlobMaker(random: random)
@@ -62,7 +63,8 @@ internal import VMMCore
       _ = run(machine, state, code, pieces: .instructions(1), &ends, count - 1)
       let rip = (try? machine.engine.state())?.rip ?? 0
       let bytes = machine.memory.read(GuestPhysicalAddress(rip & 0x3f_ffff), count: 15) ?? []
-      return "after \(count) instructions, the last at \(hex(rip)) \(bytes.map { hex($0) }): "
+      return
+        "code \(code.map { hex($0) }), after \(count) instructions, the last at \(hex(rip)) \(bytes.map { hex($0) }): "
         + fields.map { "\($0.name) \(hex($0.actual)), in pieces \(hex($0.expected))" }.joined(separator: ", ")
     }
     return "not found again"
