@@ -12,14 +12,17 @@ let strict: [SwiftSetting] = [
 ]
 
 /// The software engine is one hot loop over plain memory: its state block is fenced in its own types, and the
-/// run-time exclusivity checks, which cost a third of its speed, are off.
+/// run-time exclusivity checks, which cost a third of its speed, are off. The sizes let the compiler end each case of the
+/// interpreter's switch in a jump of its own, which the host predicts better than one that all of them share.
 let engine: [SwiftSetting] = [
   .swiftLanguageMode(.v6),
   .treatAllWarnings(as: .error),
   .enableUpcomingFeature("MemberImportVisibility"),
   .enableUpcomingFeature("InternalImportsByDefault"),
   .enableUpcomingFeature("ExistentialAny"),
-  .unsafeFlags(["-enforce-exclusivity=unchecked"]),
+  .unsafeFlags([
+    "-enforce-exclusivity=unchecked", "-Xllvm", "-tail-dup-pred-size=4096", "-Xllvm", "-tail-dup-succ-size=4096",
+  ]),
 ]
 
 func module(_ name: String, _ dependencies: [Target.Dependency], settings: [SwiftSetting] = strict) -> Target {

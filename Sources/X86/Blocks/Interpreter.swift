@@ -355,7 +355,17 @@ extension CPU {
         rip = op.rip
         return .stopAddress
       case .nop: break
-      default:
+      // By the families. All of them are named: the jump needs no check of its range then, and is made a copy of at the
+      // end of each case (Package.swift).
+      case .undefined, .aluRMReg, .aluRegRM, .aluRMImm, .testRMReg, .testRMImm, .unaryRM, .shiftRMImm, .shiftRMCL,
+        .doubleShiftImm, .doubleShiftCL, .mulRM, .imulRM, .divRM, .idivRM, .imulRegRM, .imulRegRMImm, .movRMReg,
+        .movRegRM, .movRMImm, .movzx, .movsx, .lea, .xchgRMReg, .cmov, .setcc, .bswap, .movbeLoad, .movbeStore,
+        .convertA, .convertD, .xlat, .pushRM, .pushImm, .popRM, .pushAll, .popAll, .enter, .leave, .jmp, .jcc,
+        .call, .jmpRM, .callRM, .ret, .loop, .jcxz, .bitReg, .bitImm, .bsf, .bsr, .tzcnt, .lzcnt, .popcnt,
+        .crc32, .adcx, .adox, .andn, .bextr, .blsr, .blsmsk, .blsi, .bzhi, .pdep, .pext, .rorx, .sarx, .shlx,
+        .shrx, .mulx, .xadd, .cmpxchg, .cmpxchg8b, .movs, .cmps, .stos, .lods, .scas, .ins, .outs, .inImm,
+        .inDX, .outImm, .outDX, .flagOperation, .lahf, .sahf, .daa, .das, .aaa, .aas, .aam, .aad, .salc, .bound,
+        .touch, .system, .x87, .vector:
         rip = nextRIP(op)
         guard execute(op) else { return stop(op) }
       }
