@@ -23,11 +23,23 @@ extension KVMEngine {
       try arm(.off)
       return try runToBreakpoint()
     }
-    switch code.prefix(3) {
-    case [0x48, 0x0f, 0x07]: return .failed(HostTraits.cannotStepUserMode)
-    case let start where start.starts(with: [0x48, 0xcf]): return try stepOverInterruptReturn()
-    default: return try stepOnce()
-    }
+    if try entersUserMode(code, sregs) { return .failed(HostTraits.cannotStepUserMode) }
+    return code.starts(with: HostRepairs.iretq) ? try stepOverInterruptReturn() : try stepOnce()
+  }
+
+  /// The next instruction can be single-stepped on this host.
+  public func canStep() throws(EngineError) -> Bool {
+    guard try settleBehindRepeat(), try canStepHere() else { return false }
+    if HostTraits.current.stepsSpecialInstructions { return true }
+    return try !entersUserMode(try codeAtRIP(), try specialRegisters())
+  }
+
+  /// SYSRETQ, or IRETQ to CPL 3, in 64-bit code.
+  private func entersUserMode(_ code: [UInt8], _ sregs: kvm_sregs) throws(EngineError) -> Bool {
+    guard sregs.efer >> 10 & 1 != 0, sregs.cs.l != 0 else { return false }
+    if code.starts(with: HostRepairs.sysretq) { return true }
+    guard code.starts(with: HostRepairs.iretq) else { return false }
+    return load(try registers().rsp &+ 8, sregs).map { $0 & 3 != 0 } ?? false
   }
 
   /// Runs the instruction at RIP, which does not jump, by a breakpoint behind it.
@@ -42,8 +54,7 @@ extension KVMEngine {
   private func stepOverInterruptReturn() throws(EngineError) -> VCPUExit? {
     let sregs = try specialRegisters()
     let stack = try registers().rsp
-    guard let rip = load(stack, sregs), let selector = load(stack &+ 8, sregs) else { return try stepOnce() }
-    guard selector & 3 == 0 else { return .failed(HostTraits.cannotStepUserMode) }
+    guard let rip = load(stack, sregs) else { return try stepOnce() }
     try arm(.breakpoint(rip))
     return try runToBreakpoint()
   }
@@ -56,4 +67,9 @@ extension KVMEngine {
   }
 
   public var stopsInUserMode: Bool { HostTraits.current.stepsUserMode && HostTraits.current.breaksUserMode }
+}
+
+private enum HostRepairs {
+  static let iretq: [UInt8] = [0x48, 0xcf]
+  static let sysretq: [UInt8] = [0x48, 0x0f, 0x07]
 }

@@ -41,6 +41,8 @@ public final class KVMEngine: Engine {
   var specialAreSynced = false
   /// An event was handed to KVM, and the guest has not run since.
   var hasEvent = false
+  /// RIP may stay on a REP instruction that is done, as in recordings by `StateRule.first`.
+  private(set) var leavesFinishedRepeats = false
   /// What KVM_SET_GUEST_DEBUG was last told.
   var armed = Debugging.off
   /// Where RDTSC instructions are that must not run unlogged.
@@ -117,6 +119,8 @@ public final class KVMEngine: Engine {
     specialAreSynced = false
     hasEvent = false
   }
+
+  public func follow(_ rule: StateRule) { leavesFinishedRepeats = rule == .first }
 
   public func kick() { unsafe ckvm_kick(kickState) }
 

@@ -4,7 +4,7 @@ public import VMMCore
 // The state, and what comes in from outside.
 extension KVMEngine {
   public func state() throws(EngineError) -> CPUState {
-    guard try settle() else { throw EngineError("the state was asked for inside an interaction") }
+    guard try settleBehindRepeat() else { throw EngineError("the state was asked for inside an interaction") }
     var state = try vcpu.readState(halted: halted)
     // KVM takes over what was set since the last exit when it is entered next.
     state.cr8 = UInt64(taskPriority)
@@ -33,7 +33,7 @@ extension KVMEngine {
   }
 
   public func inject(interrupt vector: UInt8) throws(EngineError) {
-    guard try isInterruptible() else {
+    guard try settleBehindRepeat(), try isInterruptible() else {
       throw EngineError("interrupt \(hex(vector)) injected where the guest does not accept one")
     }
     try vcpu.interrupt(vector)
@@ -43,11 +43,27 @@ extension KVMEngine {
   }
 
   public func injectNMI() throws(EngineError) {
-    guard try settle() else { throw EngineError("an NMI was injected inside an interaction") }
+    guard try settleBehindRepeat() else { throw EngineError("an NMI was injected inside an interaction") }
     try vcpu.nmi()
     halted = false
     flagsAreStale = true
     hasEvent = true
+  }
+
+  /// `settle`; and where KVM's emulator has done the last unit of a REP instruction, moves on to the next instruction.
+  /// KVM leaves RIP there, with RCX 0 and RF set, and would move on without doing anything when it enters the guest next
+  /// (Intel SDM vol. 2, "REP"; vol. 3, 18.3.1.1).
+  func settleBehindRepeat() throws(EngineError) -> Bool {
+    guard try settle() else { return false }
+    var registers = try registers()
+    guard registers.rflags & 1 << 16 != 0, registers.rflags & 1 << 8 == 0, !leavesFinishedRepeats, !hasEvent,
+      let length = try finishedRepeatLength(rcx: registers.rcx)
+    else { return true }
+    registers.rip &+= UInt64(length)
+    registers.rflags &= ~(1 << 16)
+    try vcpu.setRegs(registers)
+    registersAreSynced = false
+    return true
   }
 
   /// The general registers, RIP and RFLAGS, as of the last exit.

@@ -60,7 +60,7 @@ extension KVMEngine {
 
   /// Completes the last interaction, so that what follows begins at a boundary. An exit when there is more of it.
   private func settleFirst() throws(EngineError) -> VCPUExit? {
-    if try settle(), queued == nil { return nil }
+    if try settleBehindRepeat(), queued == nil { return nil }
     let exit = queued
     queued = nil
     return exit
@@ -108,7 +108,8 @@ extension KVMEngine {
     }
   }
 
-  private func linearRIP() throws(EngineError) -> UInt64 { linearRIP(try registers().rip, try specialRegisters()) }
+  /// The linear address of the next instruction.
+  func linearRIP() throws(EngineError) -> UInt64 { linearRIP(try registers().rip, try specialRegisters()) }
 }
 
 // REP instructions.
@@ -120,14 +121,30 @@ extension KVMEngine {
   /// After `.kicked`: carries a REP instruction to its end, so that the place is an instruction boundary; returns
   /// what came up instead, if anything did. Does nothing in user mode where this host cannot stop there.
   public func finishRepeat() throws(EngineError) -> VCPUExit? {
-    guard try settle(), try canStepHere(), let length = try repeatLength() else { return nil }
+    guard try settleBehindRepeat(), try canStepHere(), let length = try repeatLength() else { return nil }
     return try completeInstruction(length: length)
   }
 
   /// The length of the instruction at RIP, if it is a string instruction with a REP prefix.
   private func repeatLength() throws(EngineError) -> Int? {
     let sregs = try specialRegisters()
-    return repeatedStringLength(try codeAtRIP(), is64Bit: sregs.efer >> 10 & 1 != 0 && sregs.cs.l != 0)
+    return repeatedString(try codeAtRIP(), sregs)?.length
+  }
+
+  /// The same, when its counter is 0.
+  func finishedRepeatLength(rcx: UInt64) throws(EngineError) -> Int? {
+    let sregs = try specialRegisters()
+    guard let found = repeatedString(try codeAtRIP(), sregs), rcx & found.counterMask == 0 else { return nil }
+    return found.length
+  }
+
+  private func repeatedString(_ code: [UInt8], _ sregs: kvm_sregs) -> (length: Int, counterMask: UInt64)? {
+    let is64Bit = sregs.efer >> 10 & 1 != 0 && sregs.cs.l != 0
+    guard let length = repeatedStringLength(code, is64Bit: is64Bit) else { return nil }
+    // The prefix that changes the address size; the last byte is the opcode.
+    let isOther = code.prefix(length - 1).contains(0x67)
+    if is64Bit { return (length, isOther ? 0xffff_ffff : .max) }
+    return (length, (sregs.cs.db != 0) != isOther ? 0xffff_ffff : 0xffff)
   }
 }
 

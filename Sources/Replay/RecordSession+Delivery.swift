@@ -117,7 +117,7 @@ extension RecordSession {
   /// Runs at most `count` instructions one by one until the condition holds. Returns an exit that came first.
   private func step(_ count: UInt64, until isDone: () throws -> Bool) throws -> VCPUExit? {
     for _ in 0..<count {
-      if try isDone() || !canNamePlaceHere() { return nil }
+      if try isDone() || !engine.canStep() { return nil }
       let exit = try engine.run(.instructions(1))
       guard exit == .stopped else {
         progress.ran(engine)

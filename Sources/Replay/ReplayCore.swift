@@ -32,6 +32,8 @@ final class ReplayCore {
   let engine: any Engine
   let memory: GuestMemory
   let probe: StateProbe
+  /// The rule of the trace's digests.
+  private let rule: StateRule
   var progress: ReplayProgress
   /// Gets the console text: the number of the character, counted from the begin, and the character.
   private let onOutput: (Int, UInt8) -> Void
@@ -42,7 +44,9 @@ final class ReplayCore {
     self.memory = memory
     self.onOutput = onOutput
     progress = ReplayProgress(cursor: cursor)
-    probe = StateProbe(engine: engine, memory: memory)
+    rule = cursor.reader.header.stateRule
+    engine.follow(rule)
+    probe = StateProbe(engine: engine, memory: memory, rule: rule)
   }
 
   /// Where the replay stands: at the last event, and where the engine counts so far after it.
@@ -109,7 +113,7 @@ final class ReplayCore {
   /// The whole state is the fingerprint's.
   func matches(_ fingerprint: Fingerprint) throws -> Bool {
     let state = try engine.state()
-    guard state.linearRIP == fingerprint.rip, state.digest == fingerprint.cpu else { return false }
+    guard state.linearRIP == fingerprint.rip, state.digest(rule) == fingerprint.cpu else { return false }
     return try probe.memoryNow() == fingerprint.memory
   }
 
@@ -141,7 +145,7 @@ final class ReplayCore {
     guard let detail = progress.detail else { return }
     var recorded = CPUState()
     for (field, word) in zip(CPUState.fields, detail.words) { field.set(&recorded, word) }
-    divergence.registers = state.differences(from: recorded).map {
+    divergence.registers = state.differences(from: recorded, rule).map {
       RegisterDifference(name: $0.name, expected: $0.expected, actual: $0.actual)
     }
     divergence.pages = Array(probe.differences(from: detail).prefix(32))

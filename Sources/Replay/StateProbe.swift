@@ -7,6 +7,7 @@ internal import VMMCore
 final class StateProbe {
   private let engine: any Engine
   private let memory: GuestMemory
+  private let rule: StateRule
   private let memoryDigest: MemoryDigest
   /// One bit for each page that changed since the last `forgetTouched`.
   private var touched: [UInt64]
@@ -19,9 +20,10 @@ final class StateProbe {
   private static let maximumRanges = 256
 
   /// `memory` must be as the machine starts: what was placed in it is still in its dirty set.
-  init(engine: any Engine, memory: GuestMemory) {
+  init(engine: any Engine, memory: GuestMemory, rule: StateRule = .current) {
     self.engine = engine
     self.memory = memory
+    self.rule = rule
     memoryDigest = MemoryDigest(of: memory)
     touched = [UInt64](repeating: 0, count: (memory.pageCount + 63) / 64)
     stale = touched
@@ -67,7 +69,7 @@ final class StateProbe {
   /// The digests at a place where the engine is settled.
   func digest(of state: CPUState, output: UInt64) throws(EngineError) -> StateDigest {
     StateDigest(
-      cpu: state.digest, memory: try memoryNow(), output: output, instructions: engine.retiredInstructions ?? 0)
+      cpu: state.digest(rule), memory: try memoryNow(), output: output, instructions: engine.retiredInstructions ?? 0)
   }
 
   // MARK: details

@@ -29,6 +29,8 @@ public struct TraceHeader: Equatable, Sendable {
   public var commandLine: String
   /// Nanoseconds since 1970 when the recording began, for people.
   public var startEpoch: UInt64
+  /// What its digests of CPU states follow.
+  public var stateRule = StateRule.current
 
   public init(
     producer: String, engine: String, cpuModel: CPUModel, clock: ClockKind, seed: UInt64 = 0, hostCPUID: UInt64 = 0,
@@ -62,6 +64,7 @@ private enum Tag {
   static let commandLine: UInt8 = 11
   static let startEpoch: UInt8 = 12
   static let firstMandatory: UInt8 = 128
+  static let stateRule: UInt8 = 128
 }
 
 extension TraceHeader {
@@ -92,12 +95,14 @@ extension TraceHeader {
     add(Tag.guestKind, guestKind)
     add(Tag.commandLine, commandLine)
     add(Tag.startEpoch, startEpoch)
+    if stateRule != .first { add(Tag.stateRule, stateRule.rawValue) }
     return fits ? out.bytes : nil
   }
 
   /// Reads what `encoded` wrote. Fields that are missing stay empty or 0.
   init(decoding bytes: [UInt8]) throws(DecodingError) {
     self.init(producer: "", engine: "", cpuModel: CPUModel(name: "", leaves: []), clock: .host)
+    stateRule = .first
     var input = ByteReader(bytes)
     while !input.isAtEnd {
       let tag = try input.byte()
@@ -127,6 +132,10 @@ extension TraceHeader {
     case Tag.guestKind: guestKind = text
     case Tag.commandLine: commandLine = text
     case Tag.startEpoch: startEpoch = try field.read64()
+    case Tag.stateRule:
+      let number = try field.read64()
+      guard let rule = StateRule(rawValue: number) else { throw input.fail("unknown rule \(number) of CPU states") }
+      stateRule = rule
     default: if tag >= Tag.firstMandatory { throw input.fail("unknown field \(tag)") }
     }
   }

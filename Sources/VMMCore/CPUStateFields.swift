@@ -14,16 +14,23 @@ extension CPUState {
   public static let fields: [CPUStateField] = makeFields()
 
   /// The digest of the architectural state, equal on every engine in equal states.
-  public var digest: UInt64 {
+  public var digest: UInt64 { digest(.current) }
+
+  /// The digest by the rule of a trace.
+  public func digest(_ rule: StateRule) -> UInt64 {
+    let state = canonical(rule)
     var digest = Digest()
-    for field in CPUState.fields where field.digestMask != 0 { digest.fold(field.get(self) & field.digestMask) }
+    for field in CPUState.fields where field.digestMask != 0 { digest.fold(field.get(state) & field.digestMask) }
     return digest.value
   }
 
   /// The fields in which two states differ in bits that count.
-  public func differences(from other: CPUState) -> [(name: String, expected: UInt64, actual: UInt64)] {
-    CPUState.fields.compactMap { field in
-      let (actual, expected) = (field.get(self), field.get(other))
+  public func differences(
+    from other: CPUState, _ rule: StateRule = .current
+  ) -> [(name: String, expected: UInt64, actual: UInt64)] {
+    let (mine, its) = (canonical(rule), other.canonical(rule))
+    return CPUState.fields.compactMap { field in
+      let (actual, expected) = (field.get(mine), field.get(its))
       return (actual ^ expected) & field.digestMask == 0 ? nil : (field.name, expected, actual)
     }
   }

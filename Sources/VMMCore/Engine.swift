@@ -80,6 +80,11 @@ public protocol Engine: AnyObject {
   /// instruction. `.stopped` after either.
   func runIterations(_ count: UInt64) throws(EngineError) -> VCPUExit
 
+  /// `.instructions` works for the next instruction. Only where `settle` holds.
+  func canStep() throws(EngineError) -> Bool
+  /// Called before the first run: states are to be as this rule says.
+  func follow(_ rule: StateRule)
+
   /// CPL. Only where `settle` holds.
   func privilegeLevel() throws(EngineError) -> UInt8
 
@@ -104,6 +109,11 @@ extension Engine {
   public func setStopFilter(at linear: UInt64?, registers: SIMD16<UInt64>) {}
   public var instructionsOfLastRun: UInt64? { nil }
   public func finishRepeat() throws(EngineError) -> VCPUExit? { nil }
+  public func canStep() throws(EngineError) -> Bool {
+    if stopsInUserMode { return true }
+    return try privilegeLevel() < 3
+  }
+  public func follow(_ rule: StateRule) {}
   public var repeatIterations: UInt64 { 0 }
   public var stopsInsideRepeat: Bool { false }
   public func runIterations(_ count: UInt64) throws(EngineError) -> VCPUExit {

@@ -38,9 +38,12 @@
 
 # What an interrupt handler's entry saves, below rip, cs, rflags, rsp and ss.
         .equ    FRAME_RDI, 8
+        .equ    FRAME_RDX, 40
         .equ    FRAME_ERROR, 64
         .equ    FRAME_RIP, 72
         .equ    FRAME_CS, 80
+        .equ    FRAME_RFLAGS, 88
+        .equ    RF, 1 << 16
 
         .macro  save_registers
         push    rax
@@ -208,6 +211,7 @@ on_system_call:
         save_registers
 system_call:
         cmp     eax, SYS_WRITE
+        sti
         je      1f
         jb      task_exit
         mov     rax, [rip + current]
@@ -229,7 +233,8 @@ system_call:
         call    schedule
 2:      restore_registers
 
-# INT 0x80 that the host could not deliver is made good here. Any other invalid opcode is an exception of the task.
+# INT 0x80 that the host could not deliver is made good here, before interrupts are on again: from `system_call` on,
+# memory and registers are what they are where INT works. Any other invalid opcode is an exception of the task.
 on_invalid_opcode:
         push    0
         save_registers
@@ -239,7 +244,8 @@ on_invalid_opcode:
         cmp     word ptr [rdx], 0x80cd  # int 0x80
         jne     task_exception
         add     qword ptr [rsp + FRAME_RIP], 2
-        sti
+        and     dword ptr [rsp + FRAME_RFLAGS], ~RF
+        mov     rdx, [rsp + FRAME_RDX]
         jmp     system_call
 
 on_divide:

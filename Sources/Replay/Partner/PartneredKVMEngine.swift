@@ -123,6 +123,8 @@ final class PartneredKVMEngine: Engine, DeadlineEngine {
 
   func finishRepeat() throws(EngineError) -> VCPUExit? { try settled().finishRepeat() }
   func privilegeLevel() throws(EngineError) -> UInt8 { try settled().privilegeLevel() }
+  func canStep() throws(EngineError) -> Bool { try settled().canStep() }
+  func follow(_ rule: StateRule) { kvm.follow(rule) }
   var taskPriority: UInt8 { isWithPartner ? software.taskPriority : kvm.taskPriority }
   func setTaskPriority(_ priority: UInt8) {
     isWithPartner ? software.setTaskPriority(priority) : kvm.setTaskPriority(priority)
