@@ -26,12 +26,12 @@ final class LockstepSide {
   }
 
   func answer(_ answer: Answer, to exit: VCPUExit) throws {
-    try engine.followTaskPriority(exit)
     switch answer {
     case .value(let value): engine.reply(value)
     case .fault: engine.replyFault()
     case .none: if case .msrWrite = exit { engine.acknowledge() }
     }
+    try engine.followTaskPriority(exit)
   }
 }
 
@@ -169,7 +169,9 @@ final class LockstepPair {
 
   /// The same instruction is next: quicker than a comparison of states.
   private func standAlike() throws -> Bool {
-    guard let kvm = (kvm.engine as? PartneredKVMEngine)?.kvm, let software = software.engine as? SoftwareEngine else { return true }
+    guard let kvm = (kvm.engine as? PartneredKVMEngine)?.kvm, let software = software.engine as? SoftwareEngine else {
+      return true
+    }
     return try kvm.linearRIP() == software.linearRIP
   }
 
