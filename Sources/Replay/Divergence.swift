@@ -30,6 +30,8 @@ public struct Divergence: Error, Equatable, Sendable {
   public var pages: [PageDifference] = []
   /// The events before it, oldest first, with their ordinals.
   public var before: [String] = []
+  /// What it may come from, and what to do.
+  public var advice: String?
 
   public init(kind: Kind, position: Position, lastGood: Position, state: CPUState?) {
     self.kind = kind
@@ -93,6 +95,6 @@ extension Divergence {
       lines.append("  memory differs in \(page.start), \(page.pageCount) page\(page.pageCount == 1 ? "" : "s")")
     }
     if !before.isEmpty { lines.append("  events before it:") }
-    return lines + before.map { "    " + $0 }
+    return lines + before.map { "    " + $0 } + (advice.map { ["  " + $0] } ?? [])
   }
 }

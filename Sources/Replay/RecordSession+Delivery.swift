@@ -21,10 +21,11 @@ extension RecordSession {
       return nil
     }
     guard progress.instructions(engine) != nil, try engine.settle() else { return nil }
-    if nmiIsDue(now) {
+    if nmiIsDue(now), try acceptsNMI(now) {
       try deliver(.nmi)
       return nil
     }
+    guard board.hasInterrupt else { return nil }
     if let exit = try holdBack() { return exit }
     if try engine.isInterruptible() {
       try deliverInterrupt()
@@ -37,6 +38,14 @@ extension RecordSession {
     if let exit = try searchByStepping(now: now) { return exit }
     if try engine.isInterruptible() { try deliverInterrupt() }
     return nil
+  }
+
+  /// Engines that count hold an NMI back while another one is handled, to the end of the IRET that unmasks. KVM may
+  /// deliver it anywhere behind that: there it waits for a place that has a name.
+  private func acceptsNMI(_ now: UInt64) throws -> Bool {
+    if try engine.retiredInstructions != nil || !engine.state().nmiMasked { return true }
+    blockedSince = blockedSince ?? now
+    return false
   }
 
   /// Lets chaos choose the place: some instructions on, or inside a REP instruction that begins on the way. Returns an
@@ -77,7 +86,7 @@ extension RecordSession {
       if let exit = try searchByStepping(now: now) { return exit }
     }
     guard try canNamePlaceHere() else { return nil }
-    if nmiIsDue(now) {
+    if nmiIsDue(now), try acceptsNMI(now) {
       try deliver(.nmi)
     } else if try engine.isInterruptible() {
       try deliverInterrupt()

@@ -1,20 +1,51 @@
+internal import KVM
+internal import Loaders
+internal import Trace
 internal import VMMCore
 
 /// Why a trace cannot be replayed on an engine that it was not recorded on, and what to do.
 enum Refusal {
   /// An interrupt came between two iterations of a REP instruction.
   case insideRepeat
+  /// KVM lets nobody answer this read.
+  case notTrapped(VCPUExit)
+  /// The way to its place, of so many instructions where that is known, leads through user mode.
+  case userMode(instructions: UInt64?)
 
   var reason: String {
     switch self {
     case .insideRepeat: "an interrupt came inside a REP instruction, where KVM cannot stop"
+    case .notTrapped(let exit): "\(exit) takes its value from the log, and KVM executes it without asking"
+    case .userMode(nil): "its place is in user mode, where this host's KVM cannot stop"
+    case .userMode(let count?):
+      "the \(count) instructions before it are in user mode, which this host's KVM cannot step"
     }
+  }
+
+  /// The refusal as an error, at an event.
+  func error(at event: UInt64) -> EngineError {
+    EngineError("event \(event) cannot be replayed on KVM: \(reason); use --engine software")
   }
 }
 
-extension ReplayCore {
-  /// The refusal as an error, at the event that is next.
-  func refusal(_ refusal: Refusal) -> EngineError {
-    EngineError("event \(progress.events) cannot be replayed here: \(refusal.reason); use --engine software")
+extension TraceReader {
+  /// Throws when the recording of another engine holds something that KVM cannot do, whatever the guest's mode is there.
+  func checkFitness(for kind: EngineKind, recordedBy recorded: EngineKind, _ initial: InitialMachine) throws {
+    guard kind == .kvm, recorded == .software else { return }
+    let kernel = initial.images.first { $0.role == .kernel }
+    let trapsTimestamps = kernel.map { !GuestLoader.timestampSites(in: $0.bytes).isEmpty } ?? false
+    var cursor = makeCursor()
+    while let event = try? cursor.peek() {
+      switch event {
+      case .interaction(.randomRead, _): throw Refusal.notTrapped(.randomRead).error(at: cursor.ordinal)
+      case .interaction(.timestampRead, _):
+        if !trapsTimestamps { throw Refusal.notTrapped(.timestampRead).error(at: cursor.ordinal) }
+      case .delivery(_, .instructions(_, let iterations)):
+        if iterations > 0 { throw Refusal.insideRepeat.error(at: cursor.ordinal) }
+      default: break
+      }
+      // Damage is the replay's to report, where it gets that far.
+      guard (try? cursor.next()) != nil else { return }
+    }
   }
 }

@@ -108,10 +108,13 @@ public final class ReplaySession {
   private func go(to place: Place) throws {
     switch place {
     case .instructions(let count, let iterations):
-      if iterations > 0, !engine.stopsInsideRepeat { throw core.refusal(.insideRepeat) }
+      if iterations > 0, !engine.stopsInsideRepeat { throw Refusal.insideRepeat.error(at: events) }
       if count > 0 {
         let exit = try runGuest(.instructions(count))
         guard exit == .stopped else {
+          if try stoppedForUserMode(exit) {
+            throw Refusal.userMode(instructions: count).error(at: events)
+          }
           throw try core.diverged(
             .unexpectedExit(expected: "\(count) instructions after the last event", actual: exit))
         }
@@ -119,6 +122,12 @@ public final class ReplaySession {
       try goInside(iterations)
     case .fingerprint(let fingerprint): try find(fingerprint)
     }
+  }
+
+  /// The engine gave up where this host can neither step nor stop.
+  private func stoppedForUserMode(_ exit: VCPUExit) throws -> Bool {
+    guard case .failed = exit, !engine.stopsInUserMode, try engine.settle() else { return false }
+    return try !engine.state().halted
   }
 
   /// Carries the REP instruction at RIP on until so many of its iterations are done since the last event.
@@ -148,6 +157,7 @@ public final class ReplaySession {
       guard watchdog.now() < deadline else { throw try core.diverged(.stuck(seconds: 10 * patience / 1_000_000_000)) }
       let exit = try runGuest(.until(rip: fingerprint.rip))
       guard exit == .stopped else {
+        if try stoppedForUserMode(exit) { throw Refusal.userMode(instructions: nil).error(at: events) }
         throw try core.diverged(
           .unexpectedExit(expected: "an interrupt at rip \(hex(fingerprint.rip)) with recorded registers", actual: exit)
         )

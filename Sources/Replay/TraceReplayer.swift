@@ -20,6 +20,7 @@ public final class TraceReplayer {
     }
     kind = TraceReplayer.kind(asked: engine, recorded: recorded)
     initial = try reader.initialMachine()
+    try reader.checkFitness(for: kind, recordedBy: recorded, initial)
   }
 
   /// The software engine runs everywhere, and finds every place of the others' recordings. A recording of both engines
@@ -44,7 +45,10 @@ public final class TraceReplayer {
       onOutput: onOutput)
     session.onRecord = onRecord
     defer { replayedEvents = session.events }
-    return try session.run()
+    do { return try session.run() } catch var divergence as Divergence {
+      divergence.advice = adviceOnOtherEngine
+      throw divergence
+    }
   }
 
   /// Replays on an engine that counts, and writes the same recording to a new trace in which every delivery has its
@@ -57,6 +61,14 @@ public final class TraceReplayer {
     let outcome = try replay(onRecord: { try writer.append($0) }, onOutput: { _ in })
     try writer.close(elapsed: reader.duration)
     return outcome
+  }
+
+  /// What a divergence on another engine than the recording's may come from.
+  private var adviceOnOtherEngine: String? {
+    let recorded = reader.header.engine
+    guard recorded != kind.rawValue else { return nil }
+    return "recorded by engine \(recorded) for CPU model \(reader.header.cpuModel.name): a host that shows its guests "
+      + "another CPU makes a difference; use --engine \(recorded)"
   }
 
   /// What a user should know of the file, one line each.

@@ -15,7 +15,11 @@ struct GDBLauncher {
 
   /// Serves until gdb is gone; its exit status.
   func run(_ target: any DebugTarget, images: [GuestImage]) throws -> Int32 {
+    // gdb gets the terminal's Ctrl-C, and passes it on as a packet.
+    signal(SIGINT, SIG_IGN)
+    let termination = TerminationRelay()
     let directory = try PrivateDirectory()
+    defer { withExtendedLifetime(directory) {} }
     let server = try Server(.unix(path: directory.file("socket")), options: .init(keepsListening: true))
     let symbols = try GDBLauncher.symbols(among: images).map { try directory.write($0.bytes, to: fileName($0.name)) }
     let commands = GDBScript.session(target: server.name, symbols: symbols)
@@ -23,10 +27,10 @@ struct GDBLauncher {
     var words = [program, "-q", "-l", "10000", "-x", setup]
     if let script { words += ["-x", script] }
     words += arguments
-    // gdb gets the terminal's Ctrl-C, and passes it on as a packet.
-    signal(SIGINT, SIG_IGN)
     let child = try ChildProcess(words)
-    return try child.waiting(stopping: server.stopper) { _ = server.serve(target) }
+    try termination.start(for: child.process)
+    let status = try child.waiting(stopping: server.stopper) { _ = server.serve(target) }
+    return termination.signalNumber.map { 128 + $0 } ?? status
   }
 
   /// The image to take symbols from: one that is there for them, else a kernel that is an ELF file.
@@ -83,7 +87,7 @@ final class PrivateDirectory {
 
 /// A program that has been started.
 final class ChildProcess: Sendable {
-  private let process: pid_t
+  let process: pid_t
 
   /// Finds the program in the PATH. Signals that this process ignores or blocks are as usual in the child.
   init(_ words: [String]) throws {

@@ -208,6 +208,12 @@ final class LockstepPair {
       try software.engine.injectNMI()
       return
     }
+    if try board.hasNMI && !kvm.engine.state().nmiMasked {
+      board.acknowledgeNMI()
+      try kvm.engine.injectNMI()
+      try software.engine.injectNMI()
+      return
+    }
     let accepts = try kvm.engine.isInterruptible()
     guard try software.engine.isInterruptible() == accepts else {
       throw LockstepDifference(description: "\(place): interruptible on KVM: \(accepts)")

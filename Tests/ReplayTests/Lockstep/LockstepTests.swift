@@ -12,6 +12,8 @@ import VMMCore
     "portio": LockstepSetup(commandLine: "200"), "faults": LockstepSetup(commandLine: "40"),
     "ticker": LockstepSetup(commandLine: "5"),
     "echo": LockstepSetup(input: "one line\rquit\r"), "nmi": LockstepSetup(nmiAt: 200),
+    "microloop": LockstepSetup(commandLine: "200"), "micromemory": LockstepSetup(commandLine: "200"),
+    "microcalls": LockstepSetup(commandLine: "20"),
     "race": LockstepSetup(alwaysSteps: true), "rep": LockstepSetup(commandLine: "6", alwaysSteps: true, stepTime: 200),
     "spin": LockstepSetup(commandLine: "4", alwaysSteps: true),
     "spinwait": LockstepSetup(commandLine: "4", alwaysSteps: true),

@@ -1,0 +1,75 @@
+import Replay
+import Support
+import Testing
+import Trace
+import VMMCore
+
+/// Software recordings that KVM cannot replay are refused in one line that says why and what to do.
+@Suite(.enabled(if: kvmAvailable, "needs /dev/kvm")) struct RefusalTests {
+  let folder = TemporaryFolder()
+
+  /// A recording of `hello` by the software engine with an event put before its last ones.
+  private func trace(with event: TraceEvent) throws -> String {
+    let path = folder.file("hello.trace")
+    try Recorder.record("hello", to: path, engine: .software)
+    let (reader, events) = try Recorder.events(of: path)
+    let changed = folder.file("changed.trace")
+    let writer = try TraceWriter(path: changed, header: reader.header, machine: try reader.initialMachine())
+    for number in events.indices {
+      if number == events.count - 4 { try writer.append(event) }
+      try writer.append(events[number])
+    }
+    try writer.close(elapsed: 0)
+    return changed
+  }
+
+  @Test(arguments: [
+    (TraceEvent.delivery(.interrupt(vector: 0x20), at: .instructions(3, iterations: 7)), "inside a REP instruction"),
+    (.interaction(.randomRead, .value(1)), "rdrand takes its value from the log"),
+    (.interaction(.timestampRead, .value(1)), "rdtsc takes its value from the log"),
+  ])
+  func isRefusedBeforeItStarts(event: TraceEvent, reason: String) throws {
+    let path = try trace(with: event)
+    let error = #expect(throws: EngineError.self) { try TraceReplayer(path: path, engine: .kvm) }
+    let text = error?.description ?? ""
+    #expect(text.contains(reason) && text.hasSuffix("use --engine software") && !text.contains("\n"))
+    // Where KVM recorded, nothing is looked for.
+    #expect(throws: Never.self) { try TraceReplayer(path: path, engine: .software) }
+  }
+
+  /// An interrupt right before a system call's interrupt frame is in user mode: where the host cannot step that, the
+  /// replay says so at the event; where it can, it is exact.
+  @Test func aPlaceInUserModeIsReachedOrRefused() throws {
+    let path = folder.file("userspin.trace")
+    try Recorder.record("userspin", to: path, commandLine: "3", engine: .software)
+    do {
+      _ = try TraceReplayer(path: path, engine: .kvm).replay { _ in }
+    } catch let error as EngineError {
+      #expect(error.description.contains("user mode"))
+      #expect(error.description.hasSuffix("use --engine software"))
+    }
+  }
+
+  @Test func aDivergenceOnTheOtherEngineNamesTheCPUModel() throws {
+    let path = folder.file("hello.trace")
+    try Recorder.record("hello", to: path, engine: .software)
+    let (reader, events) = try Recorder.events(of: path)
+    let changed = folder.file("changed.trace")
+    let writer = try TraceWriter(path: changed, header: reader.header, machine: try reader.initialMachine())
+    for event in events {
+      if case .digest(var digest) = event {
+        digest.cpu ^= 1
+        try writer.append(.digest(digest))
+      } else {
+        try writer.append(event)
+      }
+    }
+    try writer.close(elapsed: 0)
+    let divergence = #expect(throws: Divergence.self) {
+      try TraceReplayer(path: changed, engine: .kvm).replay { _ in }
+    }
+    #expect(divergence?.report.last?.contains("use --engine software") == true)
+    let own = #expect(throws: Divergence.self) { try TraceReplayer(path: changed, engine: nil).replay { _ in } }
+    #expect(own?.advice == nil)
+  }
+}
