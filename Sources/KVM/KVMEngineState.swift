@@ -51,8 +51,8 @@ extension KVMEngine {
   }
 
   /// `settle`; and where KVM's emulator has done the last unit of a REP instruction, moves on to the next instruction.
-  /// KVM leaves RIP there, with RCX 0 and RF set, and would move on without doing anything when it enters the guest next
-  /// (Intel SDM vol. 2, "REP"; vol. 3, 18.3.1.1).
+  /// KVM leaves RIP there, with RCX 0 and RF set, and would only move on when it enters the guest next (Intel SDM
+  /// vol. 2, "REP"; vol. 3, 18.3.1.1).
   func settleBehindRepeat() throws(EngineError) -> Bool {
     guard try settle() else { return false }
     var registers = try registers()

@@ -29,7 +29,7 @@ enum Refusal {
 }
 
 extension TraceReader {
-  /// Throws when the recording of another engine holds something that KVM cannot do, whatever the guest's mode is there.
+  /// Throws when the software engine's recording holds something that KVM cannot do in any mode.
   func checkFitness(for kind: EngineKind, recordedBy recorded: EngineKind, _ initial: InitialMachine) throws {
     guard kind == .kvm, recorded == .software else { return }
     let kernel = initial.images.first { $0.role == .kernel }
