@@ -107,12 +107,6 @@ extension Timeline {
 
   // MARK: continue
 
-  /// A stop that a backward run passes.
-  private struct Hit {
-    var moment: Moment
-    var stop: TimelineStop
-  }
-
   private func continueBack(_ request: TimelineRequest, _ control: any TimelineControl) throws -> TimelineStop {
     let here = moment
     guard here > .begin else { return .begin }
@@ -120,12 +114,13 @@ extension Timeline {
       return try go(to: .begin, control) ? .begin : .interrupted
     }
     endFootprint()
+    if let hits = knownHits?.last(before: here, request), let stop = try goBack(toKnown: hits, control) { return stop }
     let quiet = stretches.without(request)
     var end = quiet.beginning(upTo: here)
     var most = options.mostHits
     while let start = store.last(before: end) {
       try goBack(to: start)
-      switch try lastHits(until: end, before: here, most: most, request, control) {
+      switch try hits(until: end, before: here, most: most, request, control) {
       case .interrupted: return .interrupted
       case .many:
         // Closer to the end of the segment there are fewer.
@@ -133,7 +128,8 @@ extension Timeline {
         most = store.last(before: end) === start ? Int.max : options.mostHits
       case .hits(let hits):
         if let hit = hits.last {
-          return try go(to: hit, after: hits[0], control) ? hit.stop : .interrupted
+          knownHits = hits
+          return try goBack(to: hit, after: hits.beforeLast, control) ? hit.stop : .interrupted
         }
         end = quiet.beginning(upTo: start.moment)
         most = options.mostHits
@@ -142,42 +138,55 @@ extension Timeline {
     return try go(to: .begin, control) ? .begin : .interrupted
   }
 
-  /// Goes to where a backward run stops for a hit; `former` is the hit before it, or itself. False when interrupted.
-  private func go(to hit: Hit, after former: Hit, _ control: any TimelineControl) throws -> Bool {
+  /// Goes where a backward run stops for a hit; `previous` is the one before it. False when it was interrupted on the
+  /// way.
+  private func goBack(to hit: Hit, after previous: Hit?, _ control: any TimelineControl) throws -> Bool {
     guard case .watch = hit.stop else { return try go(to: hit.moment, control) }
     guard try goToPredecessor(of: hit.moment, control) else { return false }
     // The hit before it is nearer when one REP instruction has both.
-    guard former.moment < hit.moment, former.moment > moment else { return true }
-    return try go(to: former.moment, control)
+    if let previous, previous.moment > moment { return try go(to: previous.moment, control) }
+    return true
   }
 
-  /// What a search for the last stops of a segment found.
+  /// As a search would have come there; `nil`, and the machine has moved, when the stop is not wanted this time.
+  private func goBack(
+    toKnown hits: (last: Hit, previous: Hit?), _ control: any TimelineControl
+  ) throws -> TimelineStop? {
+    let hit = hits.last
+    guard try goBack(to: hit, after: hits.previous, control) else { return .interrupted }
+    guard hit.stop == .breakpoint, !control.shouldReport(breakpointAt: machine.engine.linearRIP) else {
+      return hit.stop
+    }
+    knownHits = nil
+    return nil
+  }
+
+  /// What a search for the stops of a segment found.
   private enum SearchResult {
-    /// The last two, or one, or none; the last one last.
-    case hits([Hit])
+    case hits(KnownHits)
     /// More than it is worth to go through one by one.
     case many
     case interrupted
   }
 
-  /// Runs from a checkpoint to the end of its segment, for the last stops on the way.
-  private func lastHits(
+  /// Runs from a checkpoint to the end of its segment, for the stops on the way.
+  private func hits(
     until end: Moment, before here: Moment, most: Int, _ request: TimelineRequest, _ control: any TimelineControl
   ) throws -> SearchResult {
     machine.arm(breakpoints: request.breakpoints, watches: request.watches)
-    var hits: [Hit] = []
+    var hits = KnownHits(request, from: moment, to: end)
     var count = 0
-    func note(_ stop: TimelineStop) {
-      hits = hits.suffix(1) + [Hit(moment: moment, stop: stop)]
+    func take(_ stop: TimelineStop, _ address: UInt64? = nil) {
+      guard Hit(moment: moment, stop: stop).comes(before: here) else { return }
+      if let address, !control.shouldReport(breakpointAt: address) { return hits.noteRefusal() }
+      hits.note(Hit(moment: moment, stop: stop))
       count += 1
     }
-    if let address = try machine.breakpointHere(), control.shouldReport(breakpointAt: address) { note(.breakpoint) }
+    if let address = try machine.breakpointHere() { take(.breakpoint, address) }
     while count <= most {
       switch try machine.advance(to: .moment(end), shouldStop: { control.shouldStop() }) {
-      case .breakpoint(let address):
-        if moment < here, moment < end, control.shouldReport(breakpointAt: address) { note(.breakpoint) }
-      case .watch(let range, let address):
-        if moment <= here { note(.watch(range, address: address)) }
+      case .breakpoint(let address): if moment < end { take(.breakpoint, address) }
+      case .watch(let range, let address): take(.watch(range, address: address))
       case .interrupted: return .interrupted
       case .goal, .end, .delivered: return .hits(hits)
       }

@@ -83,6 +83,7 @@ public final class Timeline {
   /// What the parts that have been run through touched, and where the part began that is being run through.
   var stretches = ExploredStretches()
   var footprintStart: Moment?
+  var knownHits: KnownHits?
   /// The image that the memory differs from in no other pages than `changed`.
   var base: MemoryImage
   /// One bit for each page that was written since `base`.
