@@ -11,7 +11,7 @@ public enum GDBScript {
   /// - Parameters:
   ///   - target: what `target remote` takes (`Server.name`).
   ///   - symbols: an ELF file to take symbols from.
-  ///   - prologue: lines that go before the connection, as they are.
+  ///   - prologue: lines that go after the symbols and before the connection, as they are.
   public static func session(target: String, symbols: String? = nil, prologue: [String] = []) -> String {
     var lines = [commands]
     if let symbols { lines.append("file \(quoted(symbols))") }

@@ -10,6 +10,10 @@ struct GDBLauncher {
   var program = "gdb"
   /// A file of commands that is read after ours.
   var script: String?
+  /// An ELF file to take symbols from, instead of the trace's.
+  var symbols: String?
+  /// The guest is Linux.
+  var isLinux = false
   /// More of gdb's own arguments.
   var arguments: [String] = []
 
@@ -21,8 +25,9 @@ struct GDBLauncher {
     let directory = try PrivateDirectory()
     defer { withExtendedLifetime(directory) {} }
     let server = try Server(.unix(path: directory.file("socket")), options: .init(keepsListening: true))
-    let symbols = try GDBLauncher.symbols(among: images).map { try directory.write($0.bytes, to: fileName($0.name)) }
-    let commands = GDBScript.session(target: server.name, symbols: symbols)
+    let symbols = try DebugSymbols(named: symbols, images: images, isLinux: isLinux, in: directory)
+    let commands = GDBScript.session(
+      target: server.name, symbols: symbols.path, prologue: symbols.scripts.map { "source \($0)" })
     let setup = try directory.write(Array(commands.utf8), to: "chronovisor.gdb")
     var words = [program, "-q", "-l", "10000", "-x", setup]
     if let script { words += ["-x", script] }
@@ -31,12 +36,6 @@ struct GDBLauncher {
     try termination.start(for: child.process)
     let status = try child.waiting(stopping: server.stopper) { _ = server.serve(target) }
     return termination.signalNumber.map { 128 + $0 } ?? status
-  }
-
-  /// The image to take symbols from: one that is there for them, else a kernel that is an ELF file.
-  static func symbols(among images: [GuestImage]) -> GuestImage? {
-    let elves = images.filter { $0.bytes.starts(with: [0x7f, 0x45, 0x4c, 0x46]) }
-    return elves.first { $0.role == .symbols } ?? elves.first { $0.role == .kernel }
   }
 }
 

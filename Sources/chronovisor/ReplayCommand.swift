@@ -17,6 +17,8 @@ enum ReplayCommand: Command {
     Option("--keep-listening", "-k", help: "serve one debugger after another"),
     Option("--goto", "-g", value: "PLACE", help: "start there: a position, an instruction count i123, or end"),
     Option("--debugger", "-d", value: "GDB", help: "the gdb to start (default: gdb)"),
+    Option(
+      "--symbols", value: "FILE", help: "take symbols from this ELF file, gdb commands from FILE-gdb.py if it is there"),
     Option("--script", "-x", value: "FILE", help: "gdb commands to carry out at the begin"),
     Option("--checkpoint-memory", value: "SIZE", help: "memory for checkpoints: 256M, 1G, ... (default 1G)"),
     Option("--engine", value: "ENGINE", help: "with -a: auto (default: the recording's), kvm or software"),
@@ -36,6 +38,8 @@ enum ReplayCommand: Command {
     var gdb = GDBLauncher()
     if let program = arguments.value("--debugger") { gdb.program = program }
     gdb.script = arguments.value("--script")
+    gdb.symbols = arguments.value("--symbols")
+    gdb.isLinux = timeline.reader.header.guestKind.hasPrefix("Linux")
     gdb.arguments = arguments.rest
     return try gdb.run(target, images: timeline.initial.images)
   }
