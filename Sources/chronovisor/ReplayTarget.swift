@@ -58,15 +58,28 @@ final class ReplayTarget: DebugTarget {
   }
 
   func seek(_ destination: Destination, control: any ResumeControl) throws(TargetError) -> StopReport {
-    let place: TimelinePlace =
-      switch destination {
-      case .begin: .begin
-      case .end: .end
-      case .position(let position): .position(position)
-      case .instruction(let count): .instruction(count)
-      case .checkpoint(let number): .mark(number)
-      }
-    return report(try translated { try timeline.seek(place, control: ControlBridge(control, self)) }, [])
+    report(try translated { try go(to: destination, ControlBridge(control, self)) }, [])
+  }
+
+  private func go(to destination: Destination, _ control: ControlBridge) throws -> TimelineStop {
+    switch destination {
+    case .begin: try timeline.seek(.begin, control: control)
+    case .end: try timeline.seek(.end, control: control)
+    case .position(let position): try timeline.seek(.position(position), control: control)
+    case .instruction(let count): try timeline.seek(.instruction(count), control: control)
+    case .checkpoint(let number): try timeline.seek(.mark(number), control: control)
+    case .share(let share): try go(toShare: share, control)
+    }
+  }
+
+  /// The number of all instructions is known once the machine has been at the end.
+  private func go(toShare share: UInt64, _ control: ControlBridge) throws -> TimelineStop {
+    if timeline.totalInstructions == nil {
+      let stop = try timeline.seek(.end, control: control)
+      if stop == .interrupted { return stop }
+    }
+    let total = timeline.totalInstructions ?? timeline.instructions
+    return try timeline.seek(.instruction(Destination.instruction(at: share, of: total)), control: control)
   }
 
   private func report(_ stop: TimelineStop, _ watchpoints: [Watchpoint]) -> StopReport {

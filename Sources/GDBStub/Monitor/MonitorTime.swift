@@ -26,12 +26,12 @@ extension Session {
 
   func monitorSeek(_ arguments: [String]) throws(PacketError) -> String {
     pendingMove = .stay
-    pendingMove = .go(try Destination(words: arguments, in: target.recording))
+    pendingMove = .go(try Destination(words: arguments))
     return ""
   }
 
   func monitorGoto(_ arguments: [String]) throws(PacketError) -> String {
-    _ = try move(to: try Destination(words: arguments, in: target.recording))
+    _ = try move(to: try Destination(words: arguments))
     return try monitorWhen([]) + "\nIn gdb, `maintenance flush register-cache` shows it."
   }
 

@@ -13,7 +13,8 @@ extension Session {
     }
     return .text(
       "PacketSize=\(String(PacketParser.maximumPayload, radix: 16));QStartNoAckMode+;qXfer:features:read+;"
-        + "ReverseStep+;ReverseContinue+;swbreak+;hwbreak+;vContSupported+;ConditionalBreakpoints+;BreakpointCommands+")
+        + "qXfer:threads:read+;ReverseStep+;ReverseContinue+;swbreak+;hwbreak+;vContSupported+;ConditionalBreakpoints+;"
+        + "BreakpointCommands+")
   }
 
   /// `QStartNoAckMode`: the answer itself is still acknowledged.
@@ -32,12 +33,16 @@ extension Session {
   func readFeatures(_ reader: inout PacketReader) throws(PacketError) -> Reply {
     let annex = reader.text(until: ":")
     try reader.expect(":")
+    guard annex == "target.xml" else { throw .notFound }
+    return try sendPiece(of: targetDescription, &reader)
+  }
+
+  /// The `OFFSET,LENGTH` that ends a `qXfer` packet, and that part of a document.
+  func sendPiece(of document: [UInt8], _ reader: inout PacketReader) throws(PacketError) -> Reply {
     let offset = try reader.length(limit: Int.max)
     try reader.expect(",")
     let length = try reader.length(limit: Int.max)
     try reader.expectEnd()
-    guard annex == "target.xml" else { throw .notFound }
-    let document = targetDescription
     guard offset <= document.count else { throw .malformed }
     let end = offset + min(length, document.count - offset, PacketParser.maximumPayload / 2 - 1)
     let mark = UInt8(ascii: end == document.count ? "l" : "m")

@@ -32,7 +32,7 @@ extension Session {
       words.append(String(decoding: try word.hexBytes(), as: UTF8.self))
     }
     wasKilled = false
-    let destination = try Destination(words: Array(words.dropFirst()), in: target.recording)
+    let destination = try Destination(words: Array(words.dropFirst()))
     return try move(to: destination)
   }
 

@@ -50,10 +50,20 @@ extension Session {
   func threadExtraInfo(_ reader: inout PacketReader) throws(PacketError) -> Reply {
     try expectThread(&reader)
     try reader.expectEnd()
+    return .hex(Array(threadLine.utf8))
+  }
+
+  /// `qXfer:threads:read::OFFSET,LENGTH`: all of the above in one packet. gdb asks after every stop.
+  func readThreads(_ reader: inout PacketReader) throws(PacketError) -> Reply {
+    try sendPiece(
+      of: Array("<threads><thread id=\"1\" core=\"0\">\(threadLine)</thread></threads>".utf8), &reader)
+  }
+
+  private var threadLine: String {
     var text = "CPU 0"
     if let state = try? target.registers() {
       text += state.halted ? " [halted]" : " [ring \(state.privilegeLevel)]"
     }
-    return .hex(Array("\(text) at \(target.position)".utf8))
+    return "\(text) at \(target.position)"
   }
 }

@@ -104,6 +104,9 @@ public enum Destination: Equatable, Sendable {
   case position(Position)
   /// After so many instructions from the begin.
   case instruction(UInt64)
+  /// After so many percent of all instructions; at most 100. Where their number is not known yet, the machine goes to
+  /// the end to learn it.
+  case share(UInt64)
   /// A checkpoint by its number.
   case checkpoint(Int)
 }

@@ -137,6 +137,7 @@ final class FakeTarget: DebugTarget {
     case .begin: count = 0
     case .end: count = UInt64(totalInstructions)
     case .instruction(let number): count = number
+    case .share(let share): count = Destination.instruction(at: share, of: UInt64(totalInstructions))
     case .position(let position):
       let (events, overflow) = position.ordinal.multipliedReportingOverflow(by: 7)
       guard !overflow, position.instructions < 7, position.iterations == 0 else {

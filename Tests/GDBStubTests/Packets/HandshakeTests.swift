@@ -8,7 +8,8 @@ import Testing
       reply("qSupported:multiprocess+;swbreak+;xmlRegisters=i386").split(separator: ";").map(String.init))
     #expect(
       features == [
-        "PacketSize=100000", "QStartNoAckMode+", "qXfer:features:read+", "ReverseStep+", "ReverseContinue+", "swbreak+",
+        "PacketSize=100000", "QStartNoAckMode+", "qXfer:features:read+", "qXfer:threads:read+", "ReverseStep+",
+        "ReverseContinue+", "swbreak+",
         "hwbreak+", "vContSupported+", "ConditionalBreakpoints+", "BreakpointCommands+",
       ])
     #expect(reply("qSupported").hasPrefix("PacketSize="))
