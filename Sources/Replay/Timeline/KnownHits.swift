@@ -11,18 +11,20 @@ struct Hit {
 }
 
 /// Every stop in the part of the recording that the last backward run searched. gdb runs back over the same breakpoint
-/// hundreds of times in a row when it looks for the call of a function that has switched stacks, or to satisfy an ignore
-/// count: each of these runs would search the same part again.
+/// hundreds of times in a row when it looks for the call of a function that has switched stacks, or to satisfy an
+/// ignore count: each of these runs would search the same part again.
 struct KnownHits {
   private let breakpoints: [UInt64]
   private let watches: [WatchRange]
-  private(set) var start: Moment
+  private var start: Moment
   private let end: Moment
   private var hits: [Hit] = []
   /// Somebody did not want a stop, and may want it the next time.
-  private(set) var isIncomplete = false
+  private var isIncomplete = false
+  /// The earliest have been forgotten.
+  private var isCut = false
 
-  /// More are not kept: the earliest are forgotten.
+  /// At least so many are kept, and at most twice as many.
   private static let maximumCount = 10_000
 
   init(_ request: TimelineRequest, from start: Moment, to end: Moment) {
@@ -40,6 +42,7 @@ struct KnownHits {
     guard hits.count >= 2 * KnownHits.maximumCount else { return }
     hits.removeFirst(KnownHits.maximumCount)
     start = hits[0].moment
+    isCut = true
   }
 
   mutating func noteRefusal() { isIncomplete = true }
@@ -47,7 +50,7 @@ struct KnownHits {
   /// The last one before a place, and the one before that, as far as they are known without a search.
   func last(before here: Moment, _ request: TimelineRequest) -> (last: Hit, previous: Hit?)? {
     guard !isIncomplete, here > start, here <= end, request.breakpoints == breakpoints, request.watches == watches,
-      let index = hits.lastIndex(where: { $0.comes(before: here) })
+      let index = hits.lastIndex(where: { $0.comes(before: here) }), index > 0 || !isCut
     else { return nil }
     return (hits[index], index > 0 ? hits[index - 1] : nil)
   }

@@ -30,6 +30,31 @@ import VMMCore
     #expect(try timeline.backward(request, control: Permissive()) == .begin)
   }
 
+  /// All of them lie in one segment, which is searched once; a condition that comes later counts.
+  @Test func repeatedBackwardRunsMeetEveryStop() throws {
+    let timeline = try Timeline(path: TimelineFixture.race)
+    let request = TimelineRequest(.continue, breakpoints: [Symbols(ofGuest: "race").address("increment")])
+    let control = Permissive()
+    var places: [Timeline.Snapshot] = []
+    while try timeline.forward(request, control: control) == .breakpoint { places.append(try timeline.snapshot()) }
+    #expect(places.count > 10)
+    for (number, place) in places.reversed().enumerated() {
+      // Steps between the runs, as gdb takes them, change nothing.
+      if number % 3 == 1 { _ = try timeline.stepBackward() }
+      #expect(try timeline.backward(request, control: control) == .breakpoint)
+      #expect(try timeline.snapshot() == place)
+    }
+    _ = try timeline.seek(.end)
+    #expect(try timeline.backward(request, control: control) == .breakpoint)
+    control.condition = { _ in (try? timeline.state().rbp) == 3 }
+    #expect(try timeline.backward(request, control: control) == .breakpoint)
+    #expect(try timeline.snapshot() == places[3])
+    control.condition = { _ in true }
+    #expect(try timeline.backward(request, control: control) == .breakpoint)
+    #expect(try timeline.snapshot() == places[2])
+    #expect(try timeline.backward(TimelineRequest(.continue), control: control) == .begin)
+  }
+
   @Test func aConditionDecides() throws {
     let timeline = try Timeline(path: TimelineFixture.race, options: manyCheckpoints)
     let request = TimelineRequest(.continue, breakpoints: [Symbols(ofGuest: "race").address("increment")])
