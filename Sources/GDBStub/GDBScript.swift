@@ -11,9 +11,12 @@ public enum GDBScript {
   /// - Parameters:
   ///   - target: what `target remote` takes (`Server.name`).
   ///   - symbols: an ELF file to take symbols from.
+  ///   - preparation: lines that go before the symbols, as they are.
   ///   - prologue: lines that go after the symbols and before the connection, as they are.
-  public static func session(target: String, symbols: String? = nil, prologue: [String] = []) -> String {
-    var lines = [commands]
+  public static func session(
+    target: String, symbols: String? = nil, preparation: [String] = [], prologue: [String] = []
+  ) -> String {
+    var lines = [commands] + preparation
     if let symbols { lines.append("file \(quoted(symbols))") }
     lines += prologue
     lines.append("target remote \(target)")

@@ -1,4 +1,4 @@
-/// What gdb must be told about Linux before it can step backwards through its exception entry.
+/// What gdb must be told about Linux before it can step backwards through its entry code.
 public enum LinuxFrames {
   /// A Python script for gdb's `-x`, after the symbols.
   ///
@@ -8,8 +8,7 @@ public enum LinuxFrames {
   /// words deeper than they were called: no frame is ever the one, and `reverse-next` would run back through every
   /// exception to the begin. The unwinder gives the first and the last instruction of these functions the same frame.
   public static let script = """
-    import gdb
-    import gdb.unwinder
+    from gdb.unwinder import Unwinder, register_unwinder
 
     PUSHED_WORDS = 15
     LONGEST = 0x200
@@ -22,7 +21,7 @@ public enum LinuxFrames {
             self.pc = pc
 
 
-    class EntryUnwinder(gdb.unwinder.Unwinder):
+    class EntryUnwinder(Unwinder):
         def __init__(self, functions):
             super().__init__("chronovisor-linux-entry")
             self.functions = functions
@@ -64,9 +63,12 @@ public enum LinuxFrames {
                 pass
 
 
+    # A step that comes to code without line numbers, as programs in user mode are, ends there: gdb would run on until
+    # that code returns, which it does not.
+    gdb.execute("set step-mode on")
     functions = list(entry_functions())
     if functions:
-        gdb.unwinder.register_unwinder(None, EntryUnwinder(functions), True)
+        register_unwinder(None, EntryUnwinder(functions), True)
 
     """
 }

@@ -6,24 +6,29 @@ internal import VMMCore
 struct DebugSymbols {
   /// An ELF file; `nil` when the trace holds none.
   var path: String?
-  /// Files that are sourced once the symbols are there.
-  var scripts: [String] = []
+  /// gdb commands that go before the symbols are read, and after.
+  var preparation: [String] = []
+  var commands: [String] = []
 
   /// The file that the user names, with the kernel's own commands beside it (`vmlinux-gdb.py`); else the image in the
-  /// trace. Where the same bytes stand in the working folder, gdb gets that file: it loads the commands beside it
-  /// itself if its auto-load safe-path allows it, and says so if not.
+  /// trace, or the file with the same bytes in the working folder, without the commands beside it: nobody has said that
+  /// they may be trusted.
   init(named name: String?, images: [GuestImage], isLinux: Bool, in directory: PrivateDirectory) throws {
     if let name {
       _ = try readFile(name, as: "symbols")
       path = name
-      let commands = name + "-gdb.py"
-      if unsafe access(commands, R_OK) == 0 { scripts.append(commands) }
+      preparation.append("add-auto-load-safe-path \(DebugSymbols.absolute(name))-gdb.py")
     } else if let image = DebugSymbols.image(among: images) {
-      path =
-        try DebugSymbols.original(of: image) ?? directory.write(image.bytes, to: fileName(image.name))
+      let original = DebugSymbols.original(of: image)
+      path = try original ?? directory.write(image.bytes, to: fileName(image.name))
+      preparation.append("set auto-load python-scripts off")
+      if let original, unsafe access(original + "-gdb.py", R_OK) == 0 {
+        commands.append("echo chronovisor: lx-dmesg, lx-ps and more: replay with --symbols \(original)\\n")
+      }
     }
     if isLinux, path != nil {
-      scripts.append(try directory.write(Array(LinuxFrames.script.utf8), to: "chronovisor-linux.py"))
+      let file = try directory.write(Array(LinuxFrames.script.utf8), to: "chronovisor-linux.py")
+      commands.append("source \(file)")
     }
   }
 
@@ -35,6 +40,13 @@ struct DebugSymbols {
 
   /// Folders, below the working one, where a kernel may have been built: there, or by Tools/build-linux.
   private static let places = ["", ".cache/linux/"]
+
+  /// gdb compares real paths.
+  private static func absolute(_ path: String) -> String {
+    guard let real = unsafe realpath(path, nil) else { return path }
+    defer { unsafe free(real) }
+    return unsafe String(cString: real)
+  }
 
   private static func original(of image: GuestImage) -> String? {
     places.map { $0 + fileName(image.name) }.first { path in

@@ -27,7 +27,7 @@ struct GDBLauncher {
     let server = try Server(.unix(path: directory.file("socket")), options: .init(keepsListening: true))
     let symbols = try DebugSymbols(named: symbols, images: images, isLinux: isLinux, in: directory)
     let commands = GDBScript.session(
-      target: server.name, symbols: symbols.path, prologue: symbols.scripts.map { "source \($0)" })
+      target: server.name, symbols: symbols.path, preparation: symbols.preparation, prologue: symbols.commands)
     let setup = try directory.write(Array(commands.utf8), to: "chronovisor.gdb")
     var words = [program, "-q", "-l", "10000", "-x", setup]
     if let script { words += ["-x", script] }

@@ -18,7 +18,7 @@ enum ReplayCommand: Command {
     Option("--goto", "-g", value: "PLACE", help: "start there: a position, an instruction count i123, or end"),
     Option("--debugger", "-d", value: "GDB", help: "the gdb to start (default: gdb)"),
     Option(
-      "--symbols", value: "FILE", help: "take symbols from this ELF file, gdb commands from FILE-gdb.py if it is there"),
+      "--symbols", value: "FILE", help: "take symbols from this ELF file, and gdb commands from FILE-gdb.py"),
     Option("--script", "-x", value: "FILE", help: "gdb commands to carry out at the begin"),
     Option("--checkpoint-memory", value: "SIZE", help: "memory for checkpoints: 256M, 1G, ... (default 1G)"),
     Option("--engine", value: "ENGINE", help: "with -a: auto (default: the recording's), kvm or software"),
@@ -65,8 +65,13 @@ enum ReplayCommand: Command {
     let server = try Server(endpoint, options: .init(keepsListening: keepsListening))
     for notice in server.notices { complain("chronovisor: \(notice)") }
     if endpoint != .standardIO { complain("chronovisor: waiting for gdb: target remote \(server.name)") }
+    let stopper = server.stopper
+    // Ctrl-C at a gdb whose pipe we are is for gdb.
+    let signals = try EndSignals(endpoint == .standardIO ? [SIGTERM, SIGHUP] : [SIGTERM, SIGHUP, SIGINT]) {
+      stopper.stop()
+    }
     _ = server.serve(target) { complain("chronovisor: \($0)") }
-    return ExitStatus.success
+    return signals.exitStatus ?? ExitStatus.success
   }
 
   // MARK: alone
