@@ -6,6 +6,7 @@ extension Session {
   /// output before the OK, which both gdb and LLDB show.
   func monitorCommand(_ reader: inout PacketReader) throws(PacketError) -> Reply {
     let line = String(decoding: try reader.hexBytes(), as: UTF8.self)
+    interruptIsQueued = false
     let words = line.split(whereSeparator: { $0 == " " || $0 == "\t" || $0 == "\n" }).map(String.init)
     var text: String
     do {

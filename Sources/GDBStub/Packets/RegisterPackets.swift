@@ -32,9 +32,24 @@ extension Session {
     let bytes = try reader.hexBytes(count: register.byteCount)
     try reader.expectEnd()
     guard let set = register.set else { throw .refused("\(register.name) cannot be written") }
-    var state = try registerSource().state
+    let before = try registerSource().state
+    var state = before
     set(&state, register.value(of: bytes))
+    if skipsBreakpoint(from: before, to: state) { return .ok }
     return try replaceState(state)
+  }
+
+  /// gdb takes a breakpoint for a permanent one, which stands in memory, when it reads an INT3 there as it sets it:
+  /// Linux fills the memory of its start-up code with them once that has run. To go on from there it moves the program
+  /// counter over that one byte. It is let believe so: the next run begins where the machine stands.
+  private func skipsBreakpoint(from before: CPUState, to after: CPUState) -> Bool {
+    guard !target.isDiverted, after.rip == before.rip &+ 1 else { return false }
+    var moved = before
+    moved.rip = after.rip
+    let isBreakpoint = lastStop == .breakpoint || breakpoints.kind(at: before.linearRIP) != nil
+    guard moved == after, isBreakpoint else { return false }
+    skippedBreakpoint = after.linearRIP
+    return true
   }
 
   /// `G VALUES`: at most as many registers as there are, each whole. Those that do not change are not written, so that

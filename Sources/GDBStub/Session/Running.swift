@@ -11,6 +11,13 @@ extension Session {
       pendingMove = nil
       return try carryOut(pending)
     }
+    if interruptIsQueued {
+      interruptIsQueued = false
+      return stopped(.interrupted)
+    }
+    var mode = mode
+    if let address = skippedBreakpoint, direction == .forward, breakpoints.kind(at: address) != nil { mode = .step }
+    skippedBreakpoint = nil
     let request = ResumeRequest(
       direction, mode, breakpoints: breakpoints.addresses, watchpoints: breakpoints.watchpoints)
     do {

@@ -27,6 +27,11 @@ public final class Session {
   var usesPhysicalMemory = false
   /// What the next resume does instead of running: how `monitor seek` makes the client see the new place as a stop.
   var pendingMove: PendingMove?
+  /// An interrupt has found the machine stopped, as one between two steps of many does: the next run ends at once (gdb
+  /// manual, E.5). A command that the user gives meanwhile says that this is over.
+  var interruptIsQueued = false
+  /// Where gdb believes the machine to be: see `skipsBreakpoint`. For a step it runs to a breakpoint there.
+  var skippedBreakpoint: UInt64?
   /// What the last refused change of registers or memory was refused for.
   var lastRefusal: String?
   /// target.xml.
@@ -80,8 +85,8 @@ public final class Session {
       acknowledge("+")
       send(.payload(PacketError.tooMuch.payload))
     case .rejected: if !lastFrame.isEmpty, acknowledges { transmit(lastFrame) }
-    // An interrupt that finds the machine stopped has come too late.
-    case .acknowledged, .interrupt: break
+    case .interrupt: interruptIsQueued = true
+    case .acknowledged: break
     }
   }
 

@@ -52,6 +52,36 @@ private func stop(_ packets: [String], target: FakeTarget = FakeTarget()) -> (re
     #expect(target.position == target.recording.end)
   }
 
+  /// Between the steps of many the machine is stopped: an interrupt there must not be lost.
+  @Test func anInterruptWhileStoppedEndsTheNextRun() {
+    let target = FakeTarget()
+    let packets = ["s", "", "s", "s"].map { $0.isEmpty ? [3] : Array($0.utf8).framed }
+    let replies = Conversation(frames: packets, target: target).replies
+    #expect(replies.map { $0.prefix(3) } == ["T05", "T02", "T05"])
+    #expect(address(replies[0]) == address(replies[1]))
+    #expect(target.position == Position(ordinal: 0, instructions: 2))
+  }
+
+  /// gdb moves over a breakpoint that it takes for a permanent one: it reads INT3 in memory that Linux has freed.
+  @Test func aBreakpointThatGDBMovesOver() {
+    let atBreakpoint = ["Z0,1020,1", "c"]
+    let target = FakeTarget()
+    let over = Conversation(atBreakpoint + ["P10=2110000000000000", "c"], target: target).replies
+    #expect(over[2] == "OK")
+    #expect(reason(over[3]) == "swbreak:" || over[3].hasPrefix("T05"))
+    #expect(address(over[3]) == 0x1020, "the next time round")
+    let step = Conversation([features] + atBreakpoint + ["P10=2110000000000000", "Z0,1021,1", "c"]).replies
+    #expect(step.last.map(reason) == "")
+    #expect(step.last.flatMap(address) != 0x1020)
+    #expect(Conversation(["P10=0110000000000000"]).replies[0].hasPrefix("E.this is a replay"))
+    #expect(Conversation(atBreakpoint + ["P10=2210000000000000"]).replies[2].hasPrefix("E.this is a replay"))
+  }
+
+  @Test func aMonitorCommandForgetsTheInterrupt() {
+    let packets = [[3], Array("qRcmd,7768656e".utf8).framed, Array("s".utf8).framed]
+    #expect(Conversation(frames: packets).replies.last?.hasPrefix("T05") == true)
+  }
+
   @Test func theLastStopIsToldAgain() {
     let replies = Conversation(["c", "?"]).replies
     #expect(replies[0] == replies[1])
@@ -144,13 +174,6 @@ private func stop(_ packets: [String], target: FakeTarget = FakeTarget()) -> (re
     let target = FakeTarget(code: FakeProgram.endless)
     let replies = Conversation(frames: [Array("c".utf8).framed + [3]], target: target).replies
     #expect(replies.map { $0.prefix(3) } == ["T02"])
-  }
-
-  @Test func aLateInterruptIsIgnored() {
-    let replies = Conversation(
-      frames: [[3], Array("qC".utf8).framed, [3, 3], Array("s".utf8).framed]).replies
-    #expect(replies.first == "QC1")
-    #expect(replies.last.flatMap(address) == FakeProgram.loop)
   }
 
   @Test func packetsThatComeDuringARunWait() {
