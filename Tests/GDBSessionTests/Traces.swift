@@ -18,7 +18,8 @@ enum BareMetal: String, CaseIterable, Sendable, CustomTestStringConvertible {
       CommandRunner.chronovisor,
       ["record", "--engine", rawValue, "--append", commandLine, "-o", path, TestGuests.path(guest)],
       seconds: Debugger.patience)
-    #expect(result.status == 0, "\(result.errors)")
+    // The race may strike.
+    #expect(result.status == 0 || guest == "race" && result.status == 3, "\(result.errors)")
     return path
   }
 }
