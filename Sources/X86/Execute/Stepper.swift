@@ -110,7 +110,8 @@ extension CPU {
     repeat {
       if let end = step() { return end }
       noteCodeHere()
-      if s[Slot.eventKind] == 0 && isAtStop { return .stopAddress }
+      // Behind a HLT the run ends as halted, whatever is to stop there.
+      if s[Slot.eventKind] | s[Slot.halted] == 0 && isAtStop { return .stopAddress }
       if whileNeeded && !needsStepping || s[Slot.nmiPending] & ~s[Slot.nmiMasked] != 0 { return nil }
     } while s[Slot.eventKind] | s[Slot.halted] | s[Slot.kick] == 0 && Int64(bitPattern: s[Slot.remaining]) > 0
     return nil
@@ -152,6 +153,8 @@ extension CPU {
 
   /// Executes exactly one instruction, decoded anew. A fault becomes the pending event.
   func step() -> RunEnd? {
+    // A REP instruction that a block has begun goes on as it was decoded there.
+    let goesOn = s[SystemSlot.mustStep] != 0 && s[Slot.repeatIterations] != 0
     s[SystemSlot.mustStep] = 0
     let traps = s[Slot.systemFlags] & RFlags.tf != 0
     let shadow = s[Slot.interruptShadow]
@@ -160,7 +163,7 @@ extension CPU {
       return nil
     }
     let op = scratchOp
-    guard fetch(into: op) else {
+    guard goesOn || fetch(into: op) else {
       noteFault()
       return nil
     }

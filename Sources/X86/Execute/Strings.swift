@@ -12,7 +12,10 @@ extension CPU {
     while rcx & mask != 0 {
       if let end = pauseBeforeIteration() { return end }
       if handler == .movs || handler == .stos, s[Slot.repeatLimit] == 0, bulkIterations(op, handler) { continue }
-      guard stringIteration(op, handler) else { return false }
+      guard stringIteration(op, handler) else {
+        keepForStepper(op, handler)
+        return false
+      }
       setCounter((rcx &- 1) & mask, op.addressSize)
       s[Slot.repeatIterations] &+= 1
       if s[Slot.replyCount] != 0 { clearReplies() }
@@ -20,6 +23,13 @@ extension CPU {
     }
     s[Slot.repeatIterations] = 0
     return true
+  }
+
+  /// The stepper is to go on with this REP instruction, whose code may be overwritten by now: it takes it as it was.
+  private func keepForStepper(_ op: Op, _ handler: Handler) {
+    guard s[Slot.exitKind] == ExitKind.step, s[Slot.repeatIterations] != 0 else { return }
+    scratchOp.pointee = op.pointee
+    scratchOp.pointee.handler = handler
   }
 
   /// Another thread wants the run to end, the iteration to stop at is reached, or the last one accessed what a debugger

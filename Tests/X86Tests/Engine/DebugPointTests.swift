@@ -42,6 +42,22 @@ import X86
     #expect(try other.engine.state().digest == board.engine.state().digest)
   }
 
+  /// The run ends as halted, and the breakpoint is there when something wakes the vCPU.
+  @Test(arguments: [false, true]) func breakpointBehindAHalt(steps: Bool) throws {
+    let board = try EngineBoard(guest: "haltforever")
+    while true {
+      let exit = try board.engine.run(.free)
+      if exit == .halt { break }
+      #expect(board.handle(exit) == nil)
+    }
+    let behind = board.engine.linearRIP
+    let other = try EngineBoard(guest: "haltforever")
+    other.engine.setBreakpoints([behind, behind - 1])
+    try runToStop(other)
+    #expect(other.engine.takeDebugStop() == .breakpoint(behind - 1))
+    #expect(try other.engine.run(steps ? .instructions(1) : .free) == .halt)
+  }
+
   @Test func watchedMemoryStopsBehindTheInstruction() throws {
     let board = try EngineBoard(guest: "faults")
     let before = try stepToFault(board)
