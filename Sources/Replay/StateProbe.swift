@@ -11,8 +11,8 @@ final class StateProbe {
   private let memoryDigest: MemoryDigest
   /// One bit for each page that changed since the last `forgetTouched`.
   private var touched: [UInt64]
-  /// One bit for each page that changed since the memory's digest was last taken.
-  private var stale: [UInt64]
+  /// The pages that changed since the memory's digest was last taken.
+  private var stale: PageSet
   /// Told of the pages that the guest, or a delivery, has changed: checkpoints are made of them.
   var onChange: (([Int]) -> Void)?
 
@@ -26,13 +26,13 @@ final class StateProbe {
     self.rule = rule
     memoryDigest = MemoryDigest(of: memory)
     touched = [UInt64](repeating: 0, count: (memory.pageCount + 63) / 64)
-    stale = touched
+    stale = PageSet(pageCount: memory.pageCount)
   }
 
   /// The digest of the memory as it is now; costs the pages that changed since the last call.
   func memoryNow() throws(EngineError) -> UInt64 {
     try collectChanges()
-    memoryDigest.update(pages: takeStalePages())
+    memoryDigest.update(pages: stale.takeAll())
     return memoryDigest.value
   }
 
@@ -47,23 +47,9 @@ final class StateProbe {
   /// These pages hold something else than before.
   func note(_ pages: [Int]) {
     for page in pages {
-      let bit: UInt64 = 1 << UInt64(page & 63)
-      stale[page >> 6] |= bit
-      touched[page >> 6] |= bit
+      stale.insert(page)
+      touched[page >> 6] |= 1 << UInt64(page & 63)
     }
-  }
-
-  private func takeStalePages() -> [Int] {
-    var pages: [Int] = []
-    for word in stale.indices where stale[word] != 0 {
-      var bits = stale[word]
-      stale[word] = 0
-      while bits != 0 {
-        pages.append(word << 6 + bits.trailingZeroBitCount)
-        bits &= bits - 1
-      }
-    }
-    return pages
   }
 
   /// The digests at a place where the engine is settled.

@@ -8,26 +8,13 @@ extension Timeline {
   /// since the last one was taken or gone back to.
   func takeCheckpoint() throws -> Checkpoint {
     try collectChanges()
-    base = base.updated(pages: takeChangedPages(), from: memory, pool: pool)
+    base = base.updated(pages: changed.takeAll(), from: memory, pool: pool)
     return Checkpoint(
       moment: moment, state: try machine.state(), iterations: machine.engine.iterationsUnderWay,
       progress: machine.core.progress, image: base)
   }
 
   func collectChanges() throws { try machine.core.probe.collectChanges() }
-
-  private func takeChangedPages() -> [Int] {
-    var pages: [Int] = []
-    for word in changed.indices where changed[word] != 0 {
-      var bits = changed[word]
-      changed[word] = 0
-      while bits != 0 {
-        pages.append(word << 6 + bits.trailingZeroBitCount)
-        bits &= bits - 1
-      }
-    }
-    return pages
-  }
 
   /// Leaves an automatic checkpoint here, where steps end: not inside a REP instruction.
   func leaveCheckpoint() throws {
@@ -39,7 +26,7 @@ extension Timeline {
   func goBack(to checkpoint: Checkpoint) throws {
     endFootprint()
     try collectChanges()
-    let written = takeChangedPages()
+    let written = changed.takeAll()
     let different = base.differences(from: checkpoint.image)
     let pages = merge(written, different)
     for page in pages { checkpoint.image.restore(page: page, in: memory) }

@@ -86,8 +86,8 @@ public final class Timeline {
   var knownHits: KnownHits?
   /// The image that the memory differs from in no other pages than `changed`.
   var base: MemoryImage
-  /// One bit for each page that was written since `base`.
-  var changed: [UInt64]
+  /// The pages that were written since `base`.
+  var changed: PageSet
   /// The user's checkpoints.
   var kept: [(number: Int, note: String, checkpoint: Checkpoint)] = []
   var lastNumber = 0
@@ -105,7 +105,7 @@ public final class Timeline {
     guard let engine = prepared.engine as? SoftwareEngine else { throw TimelineError("no software engine") }
     memory = prepared.memory
     base = MemoryImage(pageCount: memory.pageCount)
-    changed = [UInt64](repeating: 0, count: (memory.pageCount + 63) / 64)
+    changed = PageSet(pageCount: memory.pageCount)
     let console = console
     machine = try TimelineMachine(engine: engine, memory: memory, cursor: reader.makeCursor()) { number, character in
       console.put(character, at: number)
@@ -117,7 +117,7 @@ public final class Timeline {
   }
 
   private func noteChanged(_ pages: [Int]) {
-    for page in pages { changed[page >> 6] |= 1 << UInt64(page & 63) }
+    for page in pages { changed.insert(page) }
   }
 
   // MARK: where it stands
