@@ -1,31 +1,31 @@
 internal import Glibc
 internal import Synchronization
 
-/// Signals that end a replay under a debugger in order: files are removed, a gdb of our own ends as well.
+/// Signals that end this process in order: every thread has them blocked, and one waits for them.
 final class EndSignals: Sendable {
-  private let signals: [Int32]
-  private let received = Atomic<Int32>(0)
-  private let action: @Sendable () -> Void
+  /// What the signals do; called from the thread that waits.
+  struct Response: Sendable {
+    /// The first one came: begins the end.
+    var begin: @Sendable (_ number: Int32) -> Void
+    /// Seconds that the end may take; `nil` for as long as nobody sends another signal.
+    var patience: Int?
+    /// Another one came, or the patience is over.
+    var insist: @Sendable (_ number: Int32) -> Void
+  }
 
-  /// Blocks the signals in this thread and those that it starts from now on, and waits for the first one on a thread
-  /// of its own. A second one ends the process at once.
-  ///
-  /// - Parameter action: called from that thread.
-  init(_ signals: [Int32], action: @escaping @Sendable () -> Void) throws {
-    self.signals = signals
-    self.action = action
-    var set = set
-    unsafe pthread_sigmask(SIG_BLOCK, &set, nil)
-    var thread = pthread_t()
-    let context = unsafe Unmanaged.passRetained(self).toOpaque()
-    let result = unsafe pthread_create(
-      &thread, nil,
-      { context in
-        unsafe Unmanaged<EndSignals>.fromOpaque(context!).takeRetainedValue().wait()
-        return nil
-      }, context)
-    guard result == 0 else { throw UsageError("cannot start a thread: \(errorText(result))") }
-    pthread_detach(thread)
+  private let numbers: [Int32]
+  private let received = Atomic<Int32>(0)
+
+  /// From here on the signals wait. Call before other threads are started: they inherit the blocked signals.
+  init(_ numbers: [Int32]) {
+    self.numbers = numbers
+    var signals = signals
+    unsafe pthread_sigmask(SIG_BLOCK, &signals, nil)
+  }
+
+  /// Answers the signals, also one that came before. Call once.
+  func start(_ response: Response) throws {
+    pthread_detach(try startThread { self.wait(response) })
   }
 
   /// What a shell makes of the signal; `nil` when none came.
@@ -34,20 +34,30 @@ final class EndSignals: Sendable {
     return number == 0 ? nil : 128 + number
   }
 
-  private var set: sigset_t {
-    var set = sigset_t()
-    unsafe sigemptyset(&set)
-    for number in signals { unsafe sigaddset(&set, number) }
-    return set
+  private var signals: sigset_t {
+    var signals = sigset_t()
+    unsafe sigemptyset(&signals)
+    for number in numbers { unsafe sigaddset(&signals, number) }
+    return signals
   }
 
-  private func wait() {
-    var set = set
-    var number: Int32 = 0
-    while unsafe sigwait(&set, &number) == 0 {
-      if received.load(ordering: .relaxed) != 0 { _exit(128 + number) }
+  private func wait(_ response: Response) {
+    while let number = next(within: nil) {
       received.store(number, ordering: .relaxed)
-      action()
+      response.begin(number)
+      response.insist(next(within: response.patience) ?? number)
     }
+  }
+
+  /// The next signal; `nil` when none comes within so many seconds.
+  private func next(within seconds: Int?) -> Int32? {
+    var signals = signals
+    guard let seconds else {
+      var number: Int32 = 0
+      return unsafe sigwait(&signals, &number) == 0 ? number : nil
+    }
+    var patience = timespec(tv_sec: seconds, tv_nsec: 0)
+    let number = unsafe sigtimedwait(&signals, nil, &patience)
+    return number > 0 ? number : nil
   }
 }

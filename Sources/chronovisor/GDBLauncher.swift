@@ -21,7 +21,7 @@ struct GDBLauncher {
   func run(_ target: any DebugTarget, images: [GuestImage]) throws -> Int32 {
     // gdb gets the terminal's Ctrl-C, and passes it on as a packet.
     signal(SIGINT, SIG_IGN)
-    let termination = TerminationRelay()
+    let signals = EndSignals([SIGTERM, SIGHUP])
     let directory = try PrivateDirectory()
     defer { withExtendedLifetime(directory) {} }
     let server = try Server(.unix(path: directory.file("socket")), options: .init(keepsListening: true))
@@ -33,9 +33,9 @@ struct GDBLauncher {
     if let script { words += ["-x", script] }
     words += arguments
     let child = try ChildProcess(words)
-    try termination.start(for: child.process)
+    try signals.start(child.end)
     let status = try child.waiting(stopping: server.stopper) { _ = server.serve(target) }
-    return termination.signalNumber.map { 128 + $0 } ?? status
+    return signals.exitStatus ?? status
   }
 }
 
@@ -86,7 +86,9 @@ final class PrivateDirectory {
 
 /// A program that has been started.
 final class ChildProcess: Sendable {
-  let process: pid_t
+  private let process: pid_t
+  /// As waitpid(2) gives it.
+  private let status = Atomic<Int32>(0)
 
   /// Finds the program in the PATH. Signals that this process ignores or blocks are as usual in the child.
   init(_ words: [String]) throws {
@@ -114,43 +116,30 @@ final class ChildProcess: Sendable {
 
   /// Carries out `body`, which `stopper` ends when the child is gone; the child's exit status.
   func waiting(stopping stopper: Server.Stopper, _ body: () -> Void) throws -> Int32 {
-    let context = WaitContext(process, stopper)
-    var thread = pthread_t()
-    let argument = unsafe Unmanaged.passRetained(context).toOpaque()
-    let result = unsafe pthread_create(
-      &thread, nil,
-      { argument in
-        unsafe Unmanaged<WaitContext>.fromOpaque(argument!).takeRetainedValue().wait()
-        return nil
-      }, argument)
-    guard result == 0 else { throw UsageError("cannot start a thread: \(errorText(result))") }
+    let thread = try startThread { [self] in
+      wait()
+      stopper.stop()
+    }
     body()
     pthread_join(thread, nil)
-    return context.exitStatus
-  }
-}
-
-/// Waits for a child on a thread of its own.
-private final class WaitContext: Sendable {
-  private let process: pid_t
-  private let stopper: Server.Stopper
-  private let status = Atomic<Int32>(0)
-
-  init(_ process: pid_t, _ stopper: Server.Stopper) {
-    self.process = process
-    self.stopper = stopper
+    return exitStatus
   }
 
-  func wait() {
+  private func wait() {
     var word: Int32 = 0
     while unsafe waitpid(process, &word, 0) < 0, errno == EINTR {}
     status.store(word, ordering: .relaxed)
-    stopper.stop()
   }
 
   /// As a shell has it: the status, or 128 and the number of the signal.
-  var exitStatus: Int32 {
+  private var exitStatus: Int32 {
     let word = status.load(ordering: .relaxed)
     return word & 0x7f == 0 ? word >> 8 & 0xff : 128 + (word & 0x7f)
+  }
+
+  /// Signals go on to the child, and this process ends with it; a child that does not end is ended.
+  var end: EndSignals.Response {
+    EndSignals.Response(
+      begin: { [process] in kill(process, $0) }, patience: 2, insist: { [process] _ in kill(process, SIGKILL) })
   }
 }

@@ -67,9 +67,8 @@ enum ReplayCommand: Command {
     if endpoint != .standardIO { complain("chronovisor: waiting for gdb: target remote \(server.name)") }
     let stopper = server.stopper
     // Ctrl-C at a gdb whose pipe we are is for gdb.
-    let signals = try EndSignals(endpoint == .standardIO ? [SIGTERM, SIGHUP] : [SIGTERM, SIGHUP, SIGINT]) {
-      stopper.stop()
-    }
+    let signals = EndSignals(endpoint == .standardIO ? [SIGTERM, SIGHUP] : [SIGTERM, SIGHUP, SIGINT])
+    try signals.start(EndSignals.Response(begin: { _ in stopper.stop() }, insist: { _exit(128 + $0) }))
     _ = server.serve(target) { complain("chronovisor: \($0)") }
     return signals.exitStatus ?? ExitStatus.success
   }
