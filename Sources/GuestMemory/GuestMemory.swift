@@ -151,16 +151,15 @@ extension GuestMemory {
 
   /// Empties the dirty set and returns what it held, in ascending order.
   public func takeDirtyPages() -> [Int] {
-    var pages: [Int] = []
-    for word in unsafe dirty.indices where unsafe dirty[word] != 0 {
-      var bits = unsafe dirty[word]
-      unsafe dirty[word] = 0
-      while bits != 0 {
-        pages.append(word << 6 + bits.trailingZeroBitCount)
-        bits &= bits - 1
-      }
-    }
-    return pages
+    defer { unsafe dirty.update(repeating: 0) }
+    return unsafe dirty.bitNumbers
+  }
+
+  /// Adds pages that were taken from the dirty set to it again, and returns what it held meanwhile, in ascending
+  /// order: so what is written between the two calls is known, and not lost for those who look later.
+  public func putBackDirtyPages(_ earlier: [Int]) -> [Int] {
+    defer { for page in earlier { markDirty(page) } }
+    return unsafe dirty.bitNumbers
   }
 }
 

@@ -9,15 +9,24 @@ public struct PageSet: Sendable {
 
   /// Empties the set and returns what it held, in ascending order.
   public mutating func takeAll() -> [Int] {
-    var pages: [Int] = []
-    for word in words.indices where words[word] != 0 {
-      var bits = words[word]
-      words[word] = 0
+    defer { for word in words.indices { words[word] = 0 } }
+    return words.bitNumbers
+  }
+}
+
+extension Collection<UInt64> {
+  /// The numbers of the bits that are set, ascending: 64 in a word, the lowest first.
+  var bitNumbers: [Int] {
+    var numbers: [Int] = []
+    var first = 0
+    for word in self {
+      var bits = word
       while bits != 0 {
-        pages.append(word << 6 + bits.trailingZeroBitCount)
+        numbers.append(first + bits.trailingZeroBitCount)
         bits &= bits - 1
       }
+      first += 64
     }
-    return pages
+    return numbers
   }
 }

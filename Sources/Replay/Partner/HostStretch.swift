@@ -105,9 +105,6 @@ final class HostStretch {
   private func takeWrittenPages() throws(EngineError) -> [Int] {
     let earlier = memory.takeDirtyPages()
     try kvm.collectDirtyPages()
-    let written = memory.takeDirtyPages()
-    for page in earlier { memory.markDirty(page) }
-    for page in written { memory.markDirty(page) }
-    return written
+    return memory.putBackDirtyPages(earlier)
   }
 }

@@ -67,9 +67,7 @@ final class PartneredKVMEngine: Engine, DeadlineEngine {
     isWithPartner = false
     let state = try software.state()
     try software.collectDirtyPages()
-    let written = memory.takeDirtyPages()
-    for page in earlierPages { memory.markDirty(page) }
-    for page in written { memory.markDirty(page) }
+    let written = memory.putBackDirtyPages(earlierPages)
     // The instruction may have written to page tables that KVM keeps translations of.
     if !written.isEmpty { try kvm.prepareToRestore() }
     try kvm.setState(state)
