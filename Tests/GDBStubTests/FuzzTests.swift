@@ -1,29 +1,13 @@
 import Foundation
+import Support
 import Testing
 
 @testable import GDBStub
 
-/// xorshift64*: the same packets on every host.
-private struct Generator: RandomNumberGenerator {
-  private var state: UInt64
-  init(seed: UInt64) { state = seed | 1 }
-
-  mutating func next() -> UInt64 {
-    state ^= state >> 12
-    state ^= state << 25
-    state ^= state >> 27
-    return state &* 0x2545_f491_4f6c_dd1d
-  }
-
-  mutating func below(_ limit: Int) -> Int { Int(next() % UInt64(limit)) }
-  mutating func chance(_ percent: Int) -> Bool { below(100) < percent }
-  mutating func pick<T>(_ choices: [T]) -> T { choices[below(choices.count)] }
-}
-
 /// Makes what a hostile client might say: right packets with wrong parts, cut, mixed, repeated and damaged.
 private struct HostileClient {
-  private var generator: Generator
-  init(seed: UInt64) { generator = Generator(seed: seed) }
+  private var generator: SeededRandom
+  init(seed: UInt64) { generator = SeededRandom(seed: seed) }
 
   private static let seeds: [String] = [
     "?", "g", "G00", "p0", "p10", "P0=0000000000000000", "P10=0010000000000000", "m1000,10", "m0,ffff",
@@ -109,7 +93,7 @@ private struct HostileClient {
 /// Hands out messages until a budget is used up, cutting and joining them at random.
 private final class HostileTransport: Transport {
   private var client: HostileClient
-  private var generator: Generator
+  private var generator: SeededRandom
   private(set) var messages = 0
   private let limit: Int
   private var backlog: [UInt8] = []
@@ -119,7 +103,7 @@ private final class HostileTransport: Transport {
 
   init(seed: UInt64, limit: Int) {
     client = HostileClient(seed: seed)
-    generator = Generator(seed: seed ^ 0x55)
+    generator = SeededRandom(seed: seed ^ 0x55)
     self.limit = limit
   }
 

@@ -1,3 +1,4 @@
+import Support
 import Testing
 
 @testable import Trace
@@ -11,7 +12,7 @@ import Testing
   }
 
   @Test func seekFindsEveryPlace() throws {
-    var random = Random(seed: 11)
+    var random = SeededRandom(seed: 11)
     let events = random.events(400)
     let reader = try reader(events)
     let count = ordinals(events)
@@ -29,7 +30,7 @@ import Testing
   }
 
   @Test func seekBeyondTheEndStopsThere() throws {
-    var random = Random(seed: 12)
+    var random = SeededRandom(seed: 12)
     let events = random.events(50)
     var cursor = try reader(events).makeCursor()
     try cursor.seek(ordinal: 1 << 60)
@@ -38,7 +39,7 @@ import Testing
   }
 
   @Test func copyIsACheckpoint() throws {
-    var random = Random(seed: 13)
+    var random = SeededRandom(seed: 13)
     let events = random.events(300)
     var cursor = try reader(events).makeCursor()
     var checkpoints: [TraceCursor] = []
@@ -57,7 +58,7 @@ import Testing
   }
 
   @Test func chunkOfAnEventIsNamed() throws {
-    var random = Random(seed: 14)
+    var random = SeededRandom(seed: 14)
     let reader = try reader(random.events(100))
     var cursor = reader.makeCursor()
     #expect(cursor.chunk == nil)

@@ -1,3 +1,4 @@
+import Support
 import Testing
 
 @testable import Trace
@@ -55,7 +56,7 @@ import Testing
   func thousandMutations(seed: UInt64) throws {
     let original = try Original(in: folder, seed: seed)
     let path = folder.file("mutated")
-    var random = Random(seed: seed &* 1000)
+    var random = SeededRandom(seed: seed &* 1000)
     for round in 0..<1000 {
       var bytes = original.bytes
       for _ in 0...random.below(3) { random.mutate(&bytes) }
@@ -98,7 +99,7 @@ import Testing
   }
 }
 
-extension Random {
+extension SeededRandom {
   /// Changes some bytes in one of the ways in which files go bad.
   fileprivate mutating func mutate(_ bytes: inout [UInt8]) {
     guard bytes.count > 1 else { return }

@@ -1,3 +1,4 @@
+import Support
 import Testing
 import VMMCore
 
@@ -139,7 +140,7 @@ import VMMCore
   @Test(arguments: 1...5 as ClosedRange<UInt64>)
   func changedContents(seed: UInt64) throws {
     let original = try Original(in: folder, seed: seed)
-    var random = Random(seed: seed)
+    var random = SeededRandom(seed: seed)
     for _ in 0..<2000 {
       let result = outcome(original) { surgery in
         let chunk = random.below(surgery.chunks.count)
@@ -188,7 +189,7 @@ import VMMCore
   }
 }
 
-extension Random {
+extension SeededRandom {
   /// Changes a payload; never makes it empty.
   fileprivate mutating func change(_ bytes: inout [UInt8]) {
     let position = below(bytes.count)

@@ -1,29 +1,16 @@
+import Support
 import VMMCore
 
 @testable import Trace
 
-/// SplitMix64: the same numbers from the same seed everywhere.
-struct Random {
-  private var state: UInt64
-  init(seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var z = state
-    z = (z ^ z >> 30) &* 0xbf58_476d_1ce4_e5b9
-    z = (z ^ z >> 27) &* 0x94d0_49bb_1331_11eb
-    return z ^ z >> 31
-  }
-
-  mutating func below(_ bound: Int) -> Int { Int(next() % UInt64(bound)) }
-
+extension SeededRandom {
   /// Numbers of every magnitude alike.
   mutating func number() -> UInt64 { next() >> UInt64(below(64)) }
 
   mutating func bytes(_ count: Int) -> [UInt8] { (0..<count).map { _ in UInt8(truncatingIfNeeded: next()) } }
 }
 
-extension Random {
+extension SeededRandom {
   /// An event of any kind but an end, as it comes back from a trace (no value wider than its access).
   mutating func event() -> TraceEvent {
     switch below(20) {
@@ -124,7 +111,7 @@ enum Sample {
   }
 
   static func machine(imageSize: Int = 300) -> InitialMachine {
-    var random = Random(seed: 7)
+    var random = SeededRandom(seed: 7)
     var state = CPUState()
     state.rip = 0x10_0000
     state.rax = 0xdead_beef

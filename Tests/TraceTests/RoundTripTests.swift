@@ -1,3 +1,4 @@
+import Support
 import Testing
 import VMMCore
 
@@ -8,7 +9,7 @@ import VMMCore
 
   @Test(arguments: [1, 2, 3, 4, 5], [3, 500])
   func eventsComeBack(seed: UInt64, flushEvery: Int) throws {
-    var random = Random(seed: seed)
+    var random = SeededRandom(seed: seed)
     let events = random.events(5000)
     let path = folder.file("trace")
     try writeTrace(path, events, flushEvery: flushEvery)
@@ -22,7 +23,7 @@ import VMMCore
   }
 
   @Test func longStreamIsCutIntoChunks() throws {
-    var random = Random(seed: 9)
+    var random = SeededRandom(seed: 9)
     let events = random.events(60_000)
     let path = folder.file("trace")
     try writeTrace(path, events, flushEvery: .max)
@@ -62,7 +63,7 @@ import VMMCore
 
   @Test func largeMemoryWrites() throws {
     let path = folder.file("trace")
-    var random = Random(seed: 3)
+    var random = SeededRandom(seed: 3)
     let full = random.bytes(TraceFormat.maximumMemoryWrite)
     let event = TraceEvent.delivery(.memoryWrite(address: GuestPhysicalAddress(4096), bytes: full), at: .here)
     try writeTrace(path, [event, event, .end(.reset)])

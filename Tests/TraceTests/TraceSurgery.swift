@@ -1,3 +1,4 @@
+import Support
 import VMMCore
 
 @testable import Trace
@@ -85,7 +86,7 @@ struct Original {
 
   /// A small trace with several chunks of every kind of event.
   init(in folder: TemporaryFolder, seed: UInt64 = 1, events count: Int = 60) throws {
-    var random = Random(seed: seed)
+    var random = SeededRandom(seed: seed)
     machine = Sample.machine(imageSize: 100)
     events = random.events(count)
     let path = folder.file("original")

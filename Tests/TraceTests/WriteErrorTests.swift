@@ -1,4 +1,5 @@
 import Glibc
+import Support
 import Testing
 import VMMCore
 
@@ -68,7 +69,7 @@ import VMMCore
 
   @Test func oldTraceIsReplaced() throws {
     let path = folder.file("trace")
-    var random = Random(seed: 1)
+    var random = SeededRandom(seed: 1)
     try writeTrace(path, random.events(1000))
     try writeTrace(path, [.end(.reset)])
     #expect(try readAll(path).events == [.end(.reset)])

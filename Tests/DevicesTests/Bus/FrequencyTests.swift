@@ -1,3 +1,4 @@
+import Support
 import Testing
 
 @testable import Devices
@@ -6,7 +7,7 @@ import Testing
   @Test(arguments: [1_193_182, 3_579_545, 32_768, 1_000_000_000, 1] as [UInt64])
   func aTickComesAtTheFirstNanosecondAtWhichItIsComplete(hertz: UInt64) {
     let frequency = Frequency(hertz: hertz)
-    var generator = SeededGenerator(seed: hertz)
+    var generator = SeededRandom(seed: hertz)
     for _ in 0..<2000 {
       let tick = generator.next() % (hertz * 1_000_000) + 1
       let time = frequency.time(ofTick: tick)

@@ -1,4 +1,5 @@
 import Devices
+import Support
 import Testing
 
 @Suite struct MSRBankTests {
@@ -66,7 +67,7 @@ import Testing
 
   @Test func everyAnswerIsDefinedAndStatesRestore() {
     let bank = MSRBank()
-    var generator = SeededGenerator(seed: 5)
+    var generator = SeededRandom(seed: 5)
     for _ in 0..<20_000 {
       let index = [0, 0x170, 0x1c0, 0x200, 0xc001_0000, 0xc001_1000][Int(generator.next() % 6)]
       _ = bank.write(

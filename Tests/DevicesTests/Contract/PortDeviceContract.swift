@@ -1,4 +1,5 @@
 import Devices
+import Support
 import Testing
 
 /// What every device on the port bus promises.

@@ -1,3 +1,4 @@
+import Support
 import Testing
 
 @testable import Devices
@@ -105,12 +106,12 @@ extension Specimen {
 
 /// A random but reproducible life of a device.
 struct Life {
-  var generator: SeededGenerator
+  var generator: SeededRandom
   var now: UInt64 = 0
   /// What was read, and what the device did.
   var transcript: [String] = []
 
-  init(seed: UInt64) { generator = SeededGenerator(seed: seed) }
+  init(seed: UInt64) { generator = SeededRandom(seed: seed) }
 
   mutating func live(_ device: any PortDevice, as specimen: Specimen, steps: Int, journal: Journal) {
     for _ in 0..<steps {

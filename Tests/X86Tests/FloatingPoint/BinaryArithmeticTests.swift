@@ -1,4 +1,5 @@
 internal import NativeOracle
+internal import Support
 import Testing
 
 @testable internal import X86
@@ -71,7 +72,7 @@ struct BinaryArithmeticTests {
 
   @Test(arguments: operations)
   func `results and exceptions are the host's`(operation: Operation) {
-    var source = OperandSource(seed: UInt64(operation.code[2]) + testSeed)
+    var source = SeededRandom(seed: UInt64(operation.code[2]) + testSeed)
     var failures = 0
     for _ in 0..<testRounds(1_500) {
       let a = source.bits(operation.format)
@@ -128,7 +129,7 @@ struct BinaryArithmeticTests {
 
   @Test(arguments: conversions)
   func `integers are the host's`(conversion: Conversion) {
-    var source = OperandSource(seed: testSeed)
+    var source = SeededRandom(seed: testSeed)
     var failures = 0
     for _ in 0..<testRounds(5_000) {
       let a = source.bits(conversion.format)
@@ -160,7 +161,7 @@ struct BinaryArithmeticTests {
 
   @Test(arguments: [FloatingPointFormat.single, .double])
   func `conversions from integers are the host's`(format: FloatingPointFormat) {
-    var source = OperandSource(seed: testSeed)
+    var source = SeededRandom(seed: testSeed)
     for _ in 0..<testRounds(5_000) {
       let integer = source.significand()
       let control = SSEControl(from: &source)
@@ -183,7 +184,7 @@ struct BinaryArithmeticTests {
 struct SSEControl {
   var word: UInt32
 
-  init(from source: inout OperandSource) {
+  init(from source: inout SeededRandom) {
     word = UInt32(source.below(4)) << 13 | (source.oneIn(4) ? 0x8000 : 0) | (source.oneIn(4) ? 0x40 : 0)
     word |= source.oneIn(3) ? UInt32(source.below(64)) << 7 : 0x1f80
   }

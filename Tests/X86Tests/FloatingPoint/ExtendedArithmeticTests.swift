@@ -1,4 +1,5 @@
 internal import NativeOracle
+internal import Support
 import Testing
 
 @testable internal import X86
@@ -44,7 +45,7 @@ struct ExtendedArithmeticTests {
 
   @Test(arguments: Operation.allCases)
   func `results and exceptions are the host's`(operation: Operation) {
-    var source = OperandSource(seed: UInt64(operation.rawValue) + testSeed)
+    var source = SeededRandom(seed: UInt64(operation.rawValue) + testSeed)
     var failures = 0
     for _ in 0..<testRounds(5_000) {
       let a = source.extended()

@@ -1,4 +1,5 @@
 internal import NativeOracle
+internal import Support
 import Testing
 
 @testable internal import X86
@@ -43,7 +44,7 @@ struct ExtendedConversionTests {
 
   @Test(arguments: stores)
   func `stores are the host's`(store: Store) {
-    var source = OperandSource(seed: UInt64(store.code[0]) << 8 + UInt64(store.code[1]) + testSeed)
+    var source = SeededRandom(seed: UInt64(store.code[0]) << 8 + UInt64(store.code[1]) + testSeed)
     var failures = 0
     for _ in 0..<testRounds(5_000) {
       let a = source.extended()
@@ -73,7 +74,7 @@ struct ExtendedConversionTests {
   struct Load: Sendable, CustomTestStringConvertible {
     var name: String
     var code: [UInt8]
-    var operand: @Sendable (inout OperandSource) -> [UInt8]
+    var operand: @Sendable (inout SeededRandom) -> [UInt8]
     var run: @Sendable ([UInt8], inout FloatingPointContext) -> Extended
     var testDescription: String { name }
   }
@@ -108,7 +109,7 @@ struct ExtendedConversionTests {
 
   @Test(arguments: loads)
   func `loads are the host's`(load: Load) {
-    var source = OperandSource(seed: UInt64(load.code[0]) + testSeed)
+    var source = SeededRandom(seed: UInt64(load.code[0]) + testSeed)
     var failures = 0
     for _ in 0..<testRounds(1_500) {
       var memory = load.operand(&source)
@@ -141,13 +142,13 @@ struct ExtendedConversionTests {
     bytes.reversed().reduce(0) { $0 << 8 | UInt64($1) }
   }
 
-  private static func decimal(_ source: inout OperandSource) -> UInt64 {
+  private static func decimal(_ source: inout SeededRandom) -> UInt64 {
     (0..<16).reduce(0) { value, _ in value << 4 | UInt64(source.below(10)) }
   }
 
   @Test(arguments: [false, true])
   func `comparisons are the host's`(quiet: Bool) {
-    var source = OperandSource(seed: testSeed)
+    var source = SeededRandom(seed: testSeed)
     var failures = 0
     for _ in 0..<testRounds(5_000) {
       let a = source.extended()
@@ -175,7 +176,7 @@ struct ExtendedConversionTests {
   }
 
   @Test func `FXTRACT is the host's`() {
-    var source = OperandSource(seed: testSeed)
+    var source = SeededRandom(seed: testSeed)
     var failures = 0
     for _ in 0..<testRounds(1_500) {
       let a = source.extended()

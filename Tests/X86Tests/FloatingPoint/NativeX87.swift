@@ -2,6 +2,7 @@
   internal import Glibc
 #endif
 internal import NativeOracle
+internal import Support
 
 @testable internal import X86
 
@@ -24,7 +25,7 @@ func hex(_ value: Extended) -> String {
 struct X87Control {
   var word: UInt16
 
-  init(from source: inout OperandSource) {
+  init(from source: inout SeededRandom) {
     word = 0x40 | UInt16(source.pick([0, 2, 3, 3, 3])) << 8 | UInt16(source.below(4)) << 10
     word |= source.oneIn(3) ? UInt16(source.below(64)) : 63
   }

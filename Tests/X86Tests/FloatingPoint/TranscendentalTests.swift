@@ -1,4 +1,5 @@
 internal import NativeOracle
+internal import Support
 import Testing
 
 @testable internal import X86
@@ -29,7 +30,7 @@ struct TranscendentalTests {
   @Test(arguments: functions)
   func `results are within one place of the host's`(function: Function) throws {
     let twin = try Twin()
-    var source = OperandSource(seed: UInt64(function.code) + testSeed)
+    var source = SeededRandom(seed: UInt64(function.code) + testSeed)
     var failures = 0
     for _ in 0..<testRounds(1_000) {
       var state = NativeState.random(&source)
@@ -58,7 +59,7 @@ struct TranscendentalTests {
 
 extension NativeState {
   /// Operands around one, where the functions do something.
-  fileprivate mutating func centreOperands(_ source: inout OperandSource) {
+  fileprivate mutating func centreOperands(_ source: inout SeededRandom) {
     setField(0, UInt16(0x37f) | UInt16(source.below(4)) << 10)
     setField(4, UInt8(0x3f) << UInt8(truncatingIfNeeded: 0) | 0xff)
     let top = Int(field(2, as: UInt16.self) >> 11 & 7)

@@ -1,5 +1,6 @@
 internal import GuestMemory
 internal import NativeOracle
+internal import Support
 internal import VMMCore
 
 @testable internal import X86
@@ -135,7 +136,7 @@ extension NativeState {
   }
 
   /// Registers full of seeded values; RBX points into the operand area.
-  static func random(_ source: inout OperandSource) -> NativeState {
+  static func random(_ source: inout SeededRandom) -> NativeState {
     var state = NativeState.initial
     for number in 0..<16 { state.setRegister(number, source.significand()) }
     state.rflags = source.next() & 0x8d5
@@ -150,7 +151,7 @@ extension NativeState {
     return state
   }
 
-  mutating func randomizeX87(_ source: inout OperandSource) {
+  mutating func randomizeX87(_ source: inout SeededRandom) {
     let control = X87Control(from: &source)
     setField(0, control.word)
     // No exception that is pending and unmasked.
@@ -167,7 +168,7 @@ extension NativeState {
   }
 }
 
-extension OperandSource {
+extension SeededRandom {
   /// 128 bits: bytes, integers, singles, doubles or noise.
   mutating func vector() -> (UInt64, UInt64) {
     switch below(5) {

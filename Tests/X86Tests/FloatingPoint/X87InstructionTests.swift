@@ -1,4 +1,5 @@
 internal import NativeOracle
+internal import Support
 import Testing
 
 @testable internal import X86
@@ -16,7 +17,7 @@ struct X87InstructionTests {
   @Test(arguments: UInt8(0xd8)...0xdf)
   func `every encoding does what the host does`(opcode: UInt8) throws {
     let twin = try Twin()
-    var source = OperandSource(seed: UInt64(opcode) << 32 + testSeed)
+    var source = SeededRandom(seed: UInt64(opcode) << 32 + testSeed)
     var failures = 0
     for modRM in (UInt8(0)...7).map({ $0 << 3 | 3 }) + Array(UInt8(0xc0)...0xff) where !Self.isLeftOut(opcode, modRM) {
       for _ in 0..<testRounds(40) {
@@ -37,7 +38,7 @@ struct X87InstructionTests {
     #expect(failures == 0)
   }
 
-  private func fill(_ memory: inout [UInt8], _ opcode: UInt8, _ source: inout OperandSource) {
+  private func fill(_ memory: inout [UInt8], _ opcode: UInt8, _ source: inout SeededRandom) {
     let value = source.extended()
     var words = [value.significand, UInt64(value.signExponent)]
     if source.oneIn(2) {

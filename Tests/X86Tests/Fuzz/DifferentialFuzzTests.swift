@@ -1,5 +1,6 @@
 internal import Foundation
 internal import NativeOracle
+internal import Support
 import Testing
 
 @testable internal import X86
@@ -30,7 +31,7 @@ struct DifferentialFuzzTests {
 
   /// A program for each form, then random ones.
   private func execute(_ run: inout FuzzRun, _ count: Int, _ seed: UInt64) {
-    var random = Random(seed: seed)
+    var random = SeededRandom(seed: seed)
     for form in FormCatalog.all.indices where FormCatalog.all[form].exclusion == nil {
       var attempts = 0
       while run.counts[form] < 2 && attempts < 60 {

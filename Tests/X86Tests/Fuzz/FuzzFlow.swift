@@ -1,4 +1,5 @@
 internal import NativeOracle
+internal import Support
 
 @testable internal import X86
 

@@ -1,3 +1,5 @@
+import Support
+
 @testable internal import X86
 
 // Where memory operands lie, and how their addresses are formed.

@@ -1,4 +1,5 @@
 internal import NativeOracle
+internal import Support
 
 @testable internal import X86
 
@@ -29,8 +30,8 @@ struct ProgramMaker {
   }
 
   let machine: FuzzMachine
-  var random: Random
-  var source: OperandSource
+  var random: SeededRandom
+  var source: SeededRandom
   var program = FuzzProgram()
   private let themes: [Theme]
   private let privileged: [Int]
@@ -39,8 +40,8 @@ struct ProgramMaker {
 
   init(machine: FuzzMachine) {
     self.machine = machine
-    random = Random(seed: 0)
-    source = OperandSource(seed: 0)
+    random = SeededRandom(seed: 0)
+    source = SeededRandom(seed: 0)
     let covered = FormCatalog.all.indices.filter { FormCatalog.all[$0].exclusion == nil }
     privileged = covered.filter { FormCatalog.all[$0].isPrivileged }
     let usable = covered.filter { !FormCatalog.all[$0].isPrivileged }
@@ -53,7 +54,7 @@ struct ProgramMaker {
       Theme(share: 45, forms: integer), Theme(share: 15, forms: floating), Theme(share: 25, forms: vector),
       Theme(share: 5, forms: rare), Theme(share: 10, forms: usable),
     ]
-    var filler = OperandSource(seed: 7)
+    var filler = SeededRandom(seed: 7)
     pool = (0..<4096).flatMap { index in
       let extended = filler.extended()
       let (low, high) = index % 3 == 0 ? (extended.significand, UInt64(extended.signExponent)) : filler.vector()
@@ -63,8 +64,8 @@ struct ProgramMaker {
 
   /// A program; with `first`, it begins with an instruction of that form.
   mutating func makeProgram(seed: UInt64, first: Int? = nil) -> FuzzProgram {
-    random = Random(seed: seed)
-    source = OperandSource(seed: ~seed)
+    random = SeededRandom(seed: seed)
+    source = SeededRandom(seed: ~seed)
     program = FuzzProgram()
     let wantsFault = random.chance(12)
     makeStart(wantsFault)

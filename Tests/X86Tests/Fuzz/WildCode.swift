@@ -1,3 +1,4 @@
+internal import Support
 internal import VMMCore
 
 @testable internal import X86
@@ -35,7 +36,7 @@ enum WildMode: String, CaseIterable, Sendable {
 
 /// Makes blobs of 64 bytes: every other one is a sequence of instructions that exist, with operands by chance.
 struct BlobMaker {
-  var random: Random
+  var random: SeededRandom
 
   mutating func blob() -> [UInt8] {
     var code: [UInt8] = []

@@ -1,5 +1,6 @@
 internal import Glibc
 internal import GuestMemory
+internal import Support
 import Testing
 internal import VMMCore
 
@@ -33,7 +34,7 @@ internal import VMMCore
     let blobs = Self.count / mode.share
     let only = Self.number("CHRONOVISOR_FUZZ_CASE")
     for blob in only.map({ $0..<$0 + 1 }) ?? 0..<blobs {
-      var random = Random(seed: Self.seed &+ blob << 3 ^ UInt64(mode.hashIndex) << 56)
+      var random = SeededRandom(seed: Self.seed &+ blob << 3 ^ UInt64(mode.hashIndex) << 56)
       let state = randomized(start, &random)
       var maker = BlobMaker(random: random)
       let code = maker.blob()
@@ -70,7 +71,7 @@ internal import VMMCore
     return "not found again"
   }
 
-  private func randomized(_ start: CPUState, _ random: inout Random) -> CPUState {
+  private func randomized(_ start: CPUState, _ random: inout SeededRandom) -> CPUState {
     var state = start
     for number in 0..<16 {
       let word = random.next()
@@ -92,7 +93,7 @@ internal import VMMCore
     _ machine: SystemMachine, _ state: CPUState, _ code: [UInt8], pieces: RunLimit, _ ends: inout Ends,
     _ most: UInt64 = 200
   ) -> UInt64 {
-    var replies = Random(seed: 3)
+    var replies = SeededRandom(seed: 3)
     let memory = machine.memory
     // What the last blob left is cleaned up: tables, stacks and code.
     for page in memory.takeDirtyPages() {

@@ -1,4 +1,5 @@
 internal import NativeOracle
+internal import Support
 import Testing
 
 @testable internal import X86
@@ -50,7 +51,7 @@ struct StateTransferTests {
   @Test(arguments: saves + restores)
   func `areas and registers are the host's`(instruction: Instruction) throws {
     let twin = try Twin()
-    var source = OperandSource(seed: testSeed)
+    var source = SeededRandom(seed: testSeed)
     for _ in 0..<testRounds(200) {
       var state = NativeState.random(&source)
       // x87 and SSE are what XSAVE and XRSTOR are asked for.
@@ -69,7 +70,7 @@ struct StateTransferTests {
   }
 
   /// 640 bytes that most of the restoring instructions accept.
-  private func area(_ source: inout OperandSource) -> [UInt8] {
+  private func area(_ source: inout SeededRandom) -> [UInt8] {
     var memory: [UInt8] = (0..<640).map { _ in UInt8(truncatingIfNeeded: source.next()) }
     func set(_ offset: Int, _ word: UInt32) {
       for index in 0..<4 { memory[offset + index] = UInt8(truncatingIfNeeded: word >> UInt32(8 * index)) }

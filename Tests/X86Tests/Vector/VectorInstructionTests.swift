@@ -1,4 +1,5 @@
 internal import NativeOracle
+internal import Support
 import Testing
 
 @testable internal import X86
@@ -21,7 +22,7 @@ struct VectorInstructionTests {
   @Test(arguments: rows)
   func `every encoding does what the host does`(row: Row) throws {
     let twin = try Twin()
-    var source = OperandSource(seed: UInt64(row.map) << 40 + UInt64(row.first) << 32 + testSeed)
+    var source = SeededRandom(seed: UInt64(row.map) << 40 + UInt64(row.first) << 32 + testSeed)
     var failures = 0
     var count = 0
     for opcode in row.first...row.first + 15 {
@@ -52,7 +53,7 @@ struct VectorInstructionTests {
   /// With the last bits of ModRM and REX chosen by chance; memory is [RBX + disp8].
   private func encode(
     _ map: Int, _ opcode: UInt8, _ prefix: MandatoryPrefix, _ form: VectorEncoding, _ modRMReg: UInt8, _ isMemory: Bool,
-    _ source: inout OperandSource
+    _ source: inout SeededRandom
   ) -> [UInt8] {
     var code: [UInt8] = []
     switch prefix {
@@ -80,7 +81,7 @@ struct VectorInstructionTests {
     return code
   }
 
-  private func agrees(_ code: [UInt8], _ twin: Twin, _ source: inout OperandSource, _ failures: Int) throws -> Bool {
+  private func agrees(_ code: [UInt8], _ twin: Twin, _ source: inout SeededRandom, _ failures: Int) throws -> Bool {
     var state = NativeState.random(&source)
     // Lengths for PCMPESTRM.
     if source.oneIn(2) {

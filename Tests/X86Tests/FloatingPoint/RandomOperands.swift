@@ -1,23 +1,9 @@
+import Support
+
 @testable internal import X86
 
-/// Seeded operands for floating-point tests: special values, boundaries, neighbours of each other, and noise.
-struct OperandSource {
-  private var state: UInt64
-
-  init(seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-    return z ^ (z >> 31)
-  }
-
-  mutating func below(_ bound: Int) -> Int { Int(next() % UInt64(bound)) }
-  mutating func oneIn(_ count: Int) -> Bool { below(count) == 0 }
-  mutating func pick<Value>(_ values: [Value]) -> Value { values[below(values.count)] }
-
+/// Operands for floating-point tests: special values, boundaries, neighbours of each other, and noise.
+extension SeededRandom {
   /// Few bits set, few clear, a run of ones, or noise.
   mutating func significand() -> UInt64 {
     switch below(8) {
