@@ -69,7 +69,7 @@ let package = Package(
     tests("LoadersTests", ["Loaders", "GuestMemory", "VMMCore"]),
     tests("ReplayTests", ["Replay", "KVM", "X86", "Devices", "Trace", "Loaders", "GuestMemory", "VMMCore"]),
     tests("GDBStubTests", ["GDBStub", "VMMCore"]),
-    tests("GDBSessionTests", []),
+    tests("GDBSessionTests", ["Trace", "VMMCore"]),
     tests("ArchitectureTests", []),
     tests("CommandLineTests", ["Trace", "VMMCore"]),
   ]

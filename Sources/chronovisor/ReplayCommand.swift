@@ -58,7 +58,12 @@ enum ReplayCommand: Command {
     } else {
       throw UsageError("--goto \(text): give a position such as 1234+56, an instruction count i123, or end")
     }
-    _ = try timeline.seek(place, control: Unattended())
+    do {
+      _ = try timeline.seek(place, control: Unattended())
+    } catch let divergence as Divergence {
+      // The debugger finds the machine where it left the recorded path.
+      for line in divergence.report { complain(line) }
+    }
   }
 
   private static func serve(_ target: ReplayTarget, _ endpoint: Endpoint, keepsListening: Bool) throws -> Int32 {

@@ -48,17 +48,16 @@ final class ReplayTarget: DebugTarget {
     let wanted = TimelineRequest(
       TimelineRequest.Mode(request.mode), breakpoints: request.breakpoints,
       watches: request.watchpoints.map { WatchRange($0) })
-    let stop = try translated {
+    return try stopped(request.watchpoints) {
       switch request.direction {
       case .forward: try timeline.forward(wanted, control: bridge)
       case .backward: try timeline.backward(wanted, control: bridge)
       }
     }
-    return report(stop, request.watchpoints)
   }
 
   func seek(_ destination: Destination, control: any ResumeControl) throws(TargetError) -> StopReport {
-    report(try translated { try go(to: destination, ControlBridge(control, self)) }, [])
+    try stopped([]) { try go(to: destination, ControlBridge(control, self)) }
   }
 
   private func go(to destination: Destination, _ control: ControlBridge) throws -> TimelineStop {
@@ -80,6 +79,21 @@ final class ReplayTarget: DebugTarget {
     }
     let total = timeline.totalInstructions ?? timeline.instructions
     return try timeline.seek(.instruction(Destination.instruction(at: share, of: total)), control: control)
+  }
+
+  /// Where a move ended: as it was to, or where the recording cannot be followed any further.
+  private func stopped(
+    _ watchpoints: [Watchpoint], _ move: () throws -> TimelineStop
+  ) throws(TargetError) -> StopReport {
+    do {
+      return report(try move(), watchpoints)
+    } catch let divergence as Divergence {
+      return .noFurther(divergence.report)
+    } catch let error as TraceError where error.isDataError {
+      return .noFurther([printable(error.description)])
+    } catch {
+      throw TargetError("\(error)")
+    }
   }
 
   private func report(_ stop: TimelineStop, _ watchpoints: [Watchpoint]) -> StopReport {
@@ -146,8 +160,6 @@ final class ReplayTarget: DebugTarget {
   private func translated<T>(_ body: () throws -> T) throws(TargetError) -> T {
     do {
       return try body()
-    } catch let divergence as Divergence {
-      throw TargetError(divergence.report.joined(separator: "; "))
     } catch {
       throw TargetError("\(error)")
     }

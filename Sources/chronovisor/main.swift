@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Replay
 internal import Trace
 
 // A reader that goes away (a closed pipe) is an error of the write, not the end of the process.
@@ -24,6 +25,9 @@ func runCommandLine(_ words: [String]) -> Int32 {
     return try command.run(Arguments(Array(words.dropFirst()), options: command.options))
   } catch let error as TraceError where error.isDataError {
     complain("chronovisor \(command.name): \(printable(error.description))")
+    return ExitStatus.dataError
+  } catch let divergence as Divergence {
+    for line in divergence.report { complain(line) }
     return ExitStatus.dataError
   } catch {
     complain("chronovisor \(command.name): \(error)")

@@ -3,10 +3,18 @@ internal import VMMCore
 // MARK: - Running the target
 
 extension Session {
-  /// Runs the target, or goes where `monitor seek` said, and tells where it stopped.
+  /// Runs the target, or goes where `monitor seek` said, and tells where it stopped, and why it goes no further.
   func resume(
     _ direction: ResumeRequest.Direction, _ mode: ResumeRequest.Mode
   ) throws(PacketError) -> Reply {
+    let reply = try move(direction, mode)
+    if case .noFurther(let reason) = lastStop {
+      showOnConsole(Array(("chronovisor: " + reason.joined(separator: "\n") + "\n").utf8))
+    }
+    return reply
+  }
+
+  private func move(_ direction: ResumeRequest.Direction, _ mode: ResumeRequest.Mode) throws(PacketError) -> Reply {
     if let pending = pendingMove {
       pendingMove = nil
       return try carryOut(pending)

@@ -49,7 +49,7 @@ extension Session {
         }
       return "\(name):\(String(address, radix: 16));"
     case .begin: return "replaylog:begin;"
-    case .end: return "replaylog:end;"
+    case .end, .noFurther: return "replaylog:end;"
     case .step, .interrupted, .exited: return ""
     }
   }

@@ -44,8 +44,8 @@ public protocol DebugTarget: MachineView {
   func resume(_ request: ResumeRequest, control: any ResumeControl) throws(TargetError) -> StopReport
 
   /// Moves the machine to a place in the recording: `.step` on arrival, `.interrupted` when `control.shouldStop()` said
-  /// so on the way (the machine may then be anywhere), an error when there is no such place (the machine has not
-  /// moved).
+  /// so on the way (the machine may then be anywhere), `.noFurther` when the way there ends before it, an error when
+  /// there is no such place (the machine has not moved).
   func seek(_ destination: Destination, control: any ResumeControl) throws(TargetError) -> StopReport
 
   /// The user's checkpoints, oldest first.

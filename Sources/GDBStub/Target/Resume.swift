@@ -91,6 +91,9 @@ public enum StopReport: Equatable, Sendable {
   case begin
   /// The end of the recording.
   case end
+  /// The recording cannot be followed any further: the replay diverged, or the trace is damaged. The lines say why. The
+  /// machine stands at the last place of the recorded path, and can go back from there.
+  case noFurther([String])
   /// `ResumeControl.shouldStop` said so.
   case interrupted
   /// The machine is gone for good, with this status. A replay reports `end` instead.

@@ -5,6 +5,10 @@ extension Timeline {
   /// Runs backward until something that is asked for happens, or the begin is reached.
   public func backward(_ request: TimelineRequest, control: any TimelineControl) throws -> TimelineStop {
     guard diversion == nil else { throw TimelineError("a diversion goes forward only: end it first") }
+    return try onThePath { try runBack(request, control) }
+  }
+
+  private func runBack(_ request: TimelineRequest, _ control: any TimelineControl) throws -> TimelineStop {
     switch request.mode {
     case .step: return try stepBack(request.watches, control)
     case .continue: return try continueBack(request, control)
@@ -73,7 +77,7 @@ extension Timeline {
 
   /// Runs to a goal from the nearest checkpoint before `bound`, or from here if that is nearer, and leaves checkpoints
   /// behind that lie the closer together the nearer they are to the goal.
-  private func approach(
+  func approach(
     _ goal: TimelineMachine.Goal, before bound: Moment, _ control: any TimelineControl
   ) throws -> Bool {
     machine.arm(breakpoints: [], watches: [])

@@ -17,6 +17,10 @@ extension Timeline {
   /// `TimelineError`, and stands where it stood, when there is no such place.
   public func seek(_ place: TimelinePlace, control: any TimelineControl) throws -> TimelineStop {
     guard diversion == nil else { throw TimelineError("a diversion is under way: end it first") }
+    return try onThePath { try move(to: place, control) }
+  }
+
+  private func move(to place: TimelinePlace, _ control: any TimelineControl) throws -> TimelineStop {
     switch place {
     case .begin:
       try goBack(to: store.all[0])

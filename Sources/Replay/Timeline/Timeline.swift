@@ -50,8 +50,8 @@ public struct TimelineError: Error, Equatable, CustomStringConvertible {
 
 /// A replay that can be moved in both directions: a machine that only runs forward, and checkpoints to start from.
 ///
-/// All calls come from one thread. They throw `Divergence` when the replay leaves the recorded path, `TraceError` for a
-/// damaged trace, `TimelineError` for what cannot be done.
+/// All calls come from one thread. They throw `TimelineError` for what cannot be done, `Divergence` when the replay
+/// leaves the recorded path, and `TraceError` for a damaged trace: the machine then stands at the path's last place.
 public final class Timeline {
   public struct Options: Sendable {
     /// Bytes that the checkpoints' pages may take.
@@ -150,6 +150,10 @@ public final class Timeline {
   /// Runs forward until something that is asked for happens, or the recording is over.
   public func forward(_ request: TimelineRequest, control: any TimelineControl) throws -> TimelineStop {
     guard diversion == nil else { return try divert(request, control) }
+    return try onThePath { try run(request, control) }
+  }
+
+  private func run(_ request: TimelineRequest, _ control: any TimelineControl) throws -> TimelineStop {
     machine.arm(breakpoints: request.breakpoints, watches: request.watches)
     switch request.mode {
     case .step: return try step(control)

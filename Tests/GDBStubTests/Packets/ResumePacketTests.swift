@@ -52,6 +52,18 @@ private func stop(_ packets: [String], target: FakeTarget = FakeTarget()) -> (re
     #expect(target.position == target.recording.end)
   }
 
+  /// Why the replay goes no further is told before the stop, on the console.
+  @Test(arguments: ["c", "s", "bc", "qRcmd,7365656b20656e64"]) func goesNoFurther(_ packet: String) {
+    final class Diverging: MinimalTarget {
+      override func resume(_ request: ResumeRequest, control: any ResumeControl) -> StopReport { report }
+      override func seek(_ destination: Destination, control: any ResumeControl) -> StopReport { report }
+      private let report = StopReport.noFurther(["diverged", "  here"])
+    }
+    let replies = Conversation([packet, "s", "?"], target: Diverging()).replies.suffix(3)
+    #expect(replies.first.map { text(String($0.dropFirst())) } == "chronovisor: diverged\n  here\n")
+    #expect(replies.dropFirst().map { reason($0) } == ["replaylog:end", "replaylog:end"])
+  }
+
   /// Between the steps of many the machine is stopped: an interrupt there must not be lost.
   @Test func anInterruptWhileStoppedEndsTheNextRun() {
     let target = FakeTarget()
