@@ -29,6 +29,24 @@ enum Refusal {
 }
 
 extension TraceReader {
+  /// Features of the recorded CPU that guests of an engine cannot have on this host.
+  func missingFeatures(for kind: EngineKind) -> [CPUFeature] {
+    let offered = kind.cpuModels.offered
+    return header.cpuModel.features.filter { !offered.contains($0) }
+  }
+
+  /// Throws when the recorded CPU has features that the engine does not have here. What the software engine has
+  /// recorded is KVM's to try: there the guest's own use of a feature decides.
+  func checkModel(for kind: EngineKind, recordedBy recorded: EngineKind) throws {
+    guard kind == .software || kind == .kvm && recorded != .software && kind.isOffered else { return }
+    let missing = missingFeatures(for: kind)
+    guard !missing.isEmpty else { return }
+    let names = missing.map(\.name).joined(separator: ", ")
+    let lacking = kind == .kvm ? "this host's KVM does" : "the software engine does"
+    let advice = kind == .kvm && missingFeatures(for: .software).isEmpty ? "; use --engine software" : ""
+    throw EngineError("the recorded CPU has features that \(lacking) not have: \(names)\(advice)")
+  }
+
   /// Throws when the software engine's recording holds something that KVM cannot do in any mode.
   func checkFitness(for kind: EngineKind, recordedBy recorded: EngineKind, _ initial: InitialMachine) throws {
     guard kind == .kvm, recorded == .software else { return }

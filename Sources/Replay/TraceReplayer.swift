@@ -18,15 +18,17 @@ public final class TraceReplayer {
     guard let recorded = EngineKind(rawValue: reader.header.engine) else {
       throw EngineError("\(path) was recorded by an unknown engine, \(reader.header.engine): give --engine")
     }
-    kind = TraceReplayer.kind(asked: engine, recorded: recorded)
+    kind = TraceReplayer.kind(asked: engine, recorded: recorded, reader)
     initial = try reader.initialMachine()
+    try reader.checkModel(for: kind, recordedBy: recorded)
     try reader.checkFitness(for: kind, recordedBy: recorded, initial)
   }
 
   /// The software engine runs everywhere, and finds every place of the others' recordings. A recording of both engines
   /// needs both where KVM alone is asked for and does not do.
-  private static func kind(asked: EngineKind?, recorded: EngineKind) -> EngineKind {
+  private static func kind(asked: EngineKind?, recorded: EngineKind, _ reader: TraceReader) -> EngineKind {
     switch asked {
+    case nil where recorded == .kvm && !reader.missingFeatures(for: .kvm).isEmpty: .software
     case nil: recorded.isOffered ? recorded : .software
     case .kvm where recorded == .hybrid && EngineKind.hybrid.isOffered: .hybrid
     case .some(let kind): kind
@@ -76,6 +78,11 @@ public final class TraceReplayer {
     var notes: [String] = []
     if !reader.isComplete, reader.damage == nil {
       notes.append("  \(reader.path) is incomplete: its recorder did not end in order; everything in it was replayed")
+    }
+    let missing = reader.missingFeatures(for: .kvm)
+    if kind == .software, reader.header.engine == EngineKind.kvm.rawValue, EngineKind.kvm.isOffered, !missing.isEmpty {
+      let names = missing.map(\.name).joined(separator: ", ")
+      notes.append("  replayed by the software engine: this host's KVM does not have \(names)")
     }
     let here = HostDescription.current()
     if reader.header.hostCPUID != 0, reader.header.hostCPUID != here.cpuidDigest {

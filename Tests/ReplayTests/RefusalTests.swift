@@ -37,6 +37,42 @@ import VMMCore
     #expect(throws: Never.self) { try TraceReplayer(path: path, engine: .software) }
   }
 
+  /// A recording of `hello` by KVM, as if on a host that has a feature more.
+  private func trace(with feature: String) throws -> String {
+    let path = folder.file("hello.trace")
+    try Recorder.record("hello", to: path)
+    let (reader, events) = try Recorder.events(of: path)
+    var header = reader.header
+    let features = header.cpuModel.features + [try #require(CPUFeature.named(feature))]
+    header.cpuModel = CPUModel(name: "another", features: features, brand: "another CPU")
+    let changed = folder.file("changed.trace")
+    let writer = try TraceWriter(path: changed, header: header, machine: try reader.initialMachine())
+    for event in events { try writer.append(event) }
+    try writer.close(elapsed: 0)
+    return changed
+  }
+
+  /// KVM never has RDRAND for its guests, the software engine does.
+  @Test func anotherHostsCPUIsRefusedOrLeftToTheSoftwareEngine() throws {
+    let path = try trace(with: "rdrand")
+    #expect(
+      throws: EngineError(
+        "the recorded CPU has features that this host's KVM does not have: rdrand; use --engine software")
+    ) { try TraceReplayer(path: path, engine: .kvm) }
+    let replayer = try TraceReplayer(path: path, engine: nil)
+    #expect(replayer.kind == .software)
+    #expect(throws: Never.self) { try replayer.replay { _ in } }
+    #expect(replayer.notes.contains { $0.hasSuffix("this host's KVM does not have rdrand") })
+    #expect(throws: Never.self) { try Timeline(path: path) }
+  }
+
+  @Test(arguments: [nil, EngineKind.software, .kvm]) func aCPUThatNoEngineHasIsRefused(engine: EngineKind?) throws {
+    let path = try trace(with: "misalignsse")
+    let error = #expect(throws: EngineError.self) { try TraceReplayer(path: path, engine: engine) }
+    #expect(error?.description.hasSuffix("not have: misalignsse") == true)
+    #expect(throws: EngineError.self) { try Timeline(path: path) }
+  }
+
   /// An interrupt right before a system call's interrupt frame is in user mode: where the host cannot step that, the
   /// replay says so at the event; where it can, it is exact.
   @Test func aPlaceInUserModeIsReachedOrRefused() throws {

@@ -99,6 +99,7 @@ public final class Timeline {
   public init(path: String, options: Options = Options()) throws {
     self.options = options
     reader = try TraceReader(path: path)
+    try reader.checkModel(for: .software, recordedBy: .software)
     initial = try reader.initialMachine()
     (eventCount, endReason) = try reader.ending()
     let prepared = try Machine(initial, kind: .software, cpuModel: reader.header.cpuModel)
