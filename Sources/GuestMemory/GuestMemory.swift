@@ -29,9 +29,7 @@ public final class GuestMemory {
   public let pageCount: Int
   /// One bit for each page index, 64 in a word: written since it was last cleared. `pageCount` rounded up to 64 bits.
   public let dirty: UnsafeMutableBufferPointer<UInt64>
-  /// Called with the page index after each write from outside the CPU: an engine that keeps decoded code or
-  /// translations forgets what it made of the page.
-  public var writeObserver: ((_ page: Int) -> Void)?
+  private var writeObservers: [(_ page: Int) -> Void] = []
 
   /// Where RAM stops below the hole for devices, and goes on at 4 GiB: 3 GiB.
   public static let holeStart: UInt64 = 0xc000_0000
@@ -118,7 +116,7 @@ extension GuestMemory {
     }
     for page in (offset / pageSize)...((offset + bytes.count - 1) / pageSize) {
       markDirty(region.firstPageIndex + page)
-      writeObserver?(region.firstPageIndex + page)
+      for observe in writeObservers { observe(region.firstPageIndex + page) }
     }
     return true
   }
@@ -142,6 +140,10 @@ extension GuestMemory {
   public func store<T: FixedWidthInteger>(_ value: T, at address: GuestPhysicalAddress) -> Bool {
     write(unsafe withUnsafeBytes(of: value.littleEndian) { unsafe [UInt8]($0) }, at: address)
   }
+
+  /// `observe` is called with the page index after each write from outside the CPU: an engine that keeps decoded code
+  /// or translations forgets what it made of the page.
+  public func observeWrites(_ observe: @escaping (_ page: Int) -> Void) { writeObservers.append(observe) }
 
   /// Adds a page (index below `pageCount`) to the dirty set.
   public func markDirty(_ index: Int) {

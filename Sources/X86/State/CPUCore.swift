@@ -33,7 +33,7 @@ final class CPUCore {
     cpu[Slot.mxcsrMask] = 0xffff | (model.has(.misalignsse) ? MXCSR.misaligned : 0)
     cpu.flushTLB()
     cpu.load(CPUState())
-    memory.writeObserver = { [weak self] page in self?.noteExternalWrite(page) }
+    memory.observeWrites { [weak self] page in self?.noteExternalWrite(page) }
   }
 
   /// A device or a debugger wrote to a page.
