@@ -24,20 +24,24 @@ public final class ReplaySession {
   let core: ReplayCore
   private let watchdog: any MachineClock
 
-  /// How long the guest may run without reaching the next event, in nanoseconds. Longer than any gap in a recording,
-  /// which the recorder's own stops bound.
-  private let patience: UInt64
+  private let limits: ReplayLimits
 
   /// The machine's memory and CPU state are in place already. `watchdog` stops a guest that never comes back;
   /// `onOutput` gets the console text byte by byte.
-  public init(
+  public convenience init(
     engine: any Engine, memory: GuestMemory, cursor: TraceCursor, watchdog: any MachineClock,
-    patience: UInt64 = 60_000_000_000, onOutput: @escaping (UInt8) -> Void
+    onOutput: @escaping (UInt8) -> Void
   ) {
-    self.engine = engine
+    let core = ReplayCore(engine: engine, memory: memory, cursor: cursor, onOutput: { onOutput($1) })
+    self.init(core, watchdog: watchdog, limits: ReplayLimits())
+  }
+
+  /// Goes on where a replay stands.
+  init(_ core: ReplayCore, watchdog: any MachineClock, limits: ReplayLimits) {
+    engine = core.engine
+    self.core = core
     self.watchdog = watchdog
-    self.patience = patience
-    core = ReplayCore(engine: engine, memory: memory, cursor: cursor, onOutput: { onOutput($1) })
+    self.limits = limits
   }
 
   /// Gets every record as it is replayed, deliveries with the exact count of instructions where the engine counts them.
@@ -49,27 +53,34 @@ public final class ReplaySession {
   /// Replays to the end of the trace. Throws `Divergence`, `TraceError` or `EngineError`.
   public func run() throws -> ReplayOutcome {
     while let event = try core.progress.cursor.next() {
-      switch event {
-      case .interaction(let expected, let answer):
-        try core.take(try runGuest(.free), expected: expected, answer)
-        try onRecord?(event)
-      case .delivery(let delivery, let place):
-        try go(to: place)
-        try onRecord?(.delivery(delivery, at: countedPlace ?? place))
-        try core.carryOut(delivery, at: place)
-      case .detail(let next):
-        core.progress.detail = next
-        try onRecord?(event)
-      case .digest(var expected):
-        try core.check(expected)
-        if let retired = engine.retiredInstructions { expected.instructions = retired }
-        try onRecord?(.digest(expected))
-      case .end(let reason):
+      if case .end(let reason) = event {
         try onRecord?(event)
         return try finish(reason)
       }
+      try carryOut(event)
     }
     return try finish(nil)
+  }
+
+  /// Replays one record of the trace, which is not its end.
+  func carryOut(_ event: TraceEvent) throws {
+    switch event {
+    case .interaction(let expected, let answer):
+      try core.take(try runGuest(.free), expected: expected, answer)
+      try onRecord?(event)
+    case .delivery(let delivery, let place):
+      try go(to: place)
+      try onRecord?(.delivery(delivery, at: countedPlace ?? place))
+      try core.carryOut(delivery, at: place)
+    case .detail(let next):
+      core.progress.detail = next
+      try onRecord?(event)
+    case .digest(var expected):
+      try core.check(expected)
+      if let retired = engine.retiredInstructions { expected.instructions = retired }
+      try onRecord?(.digest(expected))
+    case .end: preconditionFailure("the end is the caller's")
+    }
   }
 
   /// Where the engine stands, when it counts.
@@ -81,15 +92,16 @@ public final class ReplaySession {
 
   /// Enters the guest under the watchdog.
   private func runGuest(_ limit: RunLimit) throws -> VCPUExit {
-    let deadline = watchdog.now() + patience
+    let deadline = watchdog.now() + limits.patience
     let goal = engine.retiredInstructions.map { $0 &+ limit.instructionCount }
     var limit = limit
     while true {
-      let slice = try watchdog.limit(until: deadline)
+      try limits.poll?()
+      let slice = try watchdog.limit(until: limits.alarm(after: watchdog.now()))
       let exit = try engine.run(limit.sliced(by: slice))
       if exit == .stopped, limit.isDone(goal, engine) { return exit }
       guard exit == .kicked || exit == .stopped else { return exit }
-      guard watchdog.now() < deadline else { throw try core.diverged(.stuck(seconds: patience / 1_000_000_000)) }
+      guard watchdog.now() < deadline else { throw try stuck(limits.patience) }
       // Somebody else's kick: go on, where the count of instructions is not lost.
       switch limit {
       case .free: break
@@ -105,10 +117,15 @@ public final class ReplaySession {
     }
   }
 
+  private func stuck(_ patience: UInt64) throws -> Divergence {
+    try core.diverged(.stuck(seconds: patience / 1_000_000_000))
+  }
+
   private func go(to place: Place) throws {
     switch place {
     case .instructions(let count, let iterations):
       if iterations > 0, !engine.stopsInsideRepeat { throw Refusal.insideRepeat.error(at: events) }
+      if count > limits.longestWalk { throw ReplayLimits.Exceeded() }
       if count > 0 {
         let exit = try runGuest(.instructions(count))
         guard exit == .stopped else {
@@ -132,7 +149,7 @@ public final class ReplaySession {
 
   /// Carries the REP instruction at RIP on until so many of its iterations are done since the last event.
   private func goInside(_ iterations: UInt64) throws {
-    let deadline = watchdog.now() + patience
+    let deadline = watchdog.now() + limits.patience
     let retired = engine.retiredInstructions
     while core.iterations < iterations {
       _ = try watchdog.limit(until: deadline)
@@ -141,7 +158,7 @@ public final class ReplaySession {
         throw try core.diverged(
           .unexpectedExit(expected: "an interrupt after \(iterations) iterations of a REP instruction", actual: exit))
       }
-      guard watchdog.now() < deadline else { throw try core.diverged(.stuck(seconds: patience / 1_000_000_000)) }
+      guard watchdog.now() < deadline else { throw try stuck(limits.patience) }
     }
   }
 
@@ -152,9 +169,9 @@ public final class ReplaySession {
     }
     if let registers = fingerprint.registers { engine.setStopFilter(at: fingerprint.rip, registers: registers) }
     defer { engine.setStopFilter(at: nil, registers: .zero) }
-    let deadline = watchdog.now() + 10 * patience
+    let deadline = watchdog.now() + limits.searchPatience
     while try !core.matches(fingerprint) {
-      guard watchdog.now() < deadline else { throw try core.diverged(.stuck(seconds: 10 * patience / 1_000_000_000)) }
+      guard watchdog.now() < deadline else { throw try stuck(limits.searchPatience) }
       let exit = try runGuest(.until(rip: fingerprint.rip))
       guard exit == .stopped else {
         if try stoppedForUserMode(exit) { throw Refusal.userMode(instructions: nil).error(at: events) }
