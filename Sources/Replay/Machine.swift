@@ -61,11 +61,8 @@ public final class Machine {
         throw EngineError("the guest places \(bytes.count) bytes at \(placement.address), outside its memory")
       }
     }
-    engine = try Machine.makeEngine(kind, memory: memory, cpuModel: cpuModel)
+    engine = try Machine.makeEngine(kind, for: initial, memory: memory, cpuModel: cpuModel)
     try engine.setState(initial.state)
-    if let engine = engine as? PartneredKVMEngine, let kernel = initial.images.first(where: { $0.role == .kernel }) {
-      try engine.kvm.trapTimestamps(at: GuestLoader.timestampSites(in: kernel.bytes))
-    }
   }
 
   /// A clock for the machine's devices, begun now. Virtual time needs an engine that counts.
@@ -76,9 +73,17 @@ public final class Machine {
     }
   }
 
-  private static func makeEngine(_ kind: EngineKind, memory: GuestMemory, cpuModel: CPUModel) throws -> any Engine {
+  /// An engine that is ready for a guest, on memory that holds it.
+  static func makeEngine(
+    _ kind: EngineKind, for initial: InitialMachine, memory: GuestMemory, cpuModel: CPUModel
+  ) throws -> any Engine {
     switch kind {
-    case .kvm: return try PartneredKVMEngine(memory: memory, cpuModel: cpuModel)
+    case .kvm:
+      let engine = try PartneredKVMEngine(memory: memory, cpuModel: cpuModel)
+      if let kernel = initial.images.first(where: { $0.role == .kernel }) {
+        try engine.kvm.trapTimestamps(at: GuestLoader.timestampSites(in: kernel.bytes))
+      }
+      return engine
     case .software: return SoftwareEngine(memory: memory, cpuModel: cpuModel)
     case .hybrid: return try HybridEngine(memory: memory, cpuModel: cpuModel)
     }

@@ -5,7 +5,8 @@ internal import VMMCore
 /// Takes the digests of registers and memory where an engine stands. Recorder and replayer use the same one, so a
 /// digest means the same on both sides.
 final class StateProbe {
-  private let engine: any Engine
+  /// The engine that runs the guest.
+  var engine: any Engine
   private let memory: GuestMemory
   private let rule: StateRule
   private let memoryDigest: MemoryDigest

@@ -21,7 +21,9 @@ enum ReplayCommand: Command {
       "--symbols", value: "FILE", help: "take symbols from this ELF file, and gdb commands from FILE-gdb.py"),
     Option("--script", "-x", value: "FILE", help: "gdb commands to carry out at the begin"),
     Option("--checkpoint-memory", value: "SIZE", help: "memory for checkpoints: 256M, 1G, ... (default 1G)"),
-    Option("--engine", value: "ENGINE", help: "with -a: auto (default: the recording's), kvm or software"),
+    Option(
+      "--engine", value: "ENGINE",
+      help: "auto (default: with -a the recording's; under gdb software, and KVM to get near), kvm or software"),
   ]
 
   static func run(_ arguments: Arguments) throws -> Int32 {
@@ -29,6 +31,7 @@ enum ReplayCommand: Command {
     if arguments.has("--autopilot") { return try runAlone(path, try arguments.engineKind()) }
     var options = Timeline.Options()
     if let bytes = try arguments.size("--checkpoint-memory") { options.checkpointMemory = Int(min(bytes, 1 << 46)) }
+    if let kind = try arguments.engineKind() { options.fastForward = .with(kind) }
     let timeline = try Timeline(path: path, options: options)
     try go(to: arguments.value("--goto"), timeline)
     let target = ReplayTarget(timeline, name: path)

@@ -74,10 +74,10 @@ final class ReplayTarget: DebugTarget {
   /// The number of all instructions is known once the machine has been at the end.
   private func go(toShare share: UInt64, _ control: ControlBridge) throws -> TimelineStop {
     if timeline.totalInstructions == nil {
-      let stop = try timeline.seek(.end, control: control)
+      let stop = try timeline.countInstructions(control: control)
       if stop == .interrupted { return stop }
     }
-    let total = timeline.totalInstructions ?? timeline.instructions
+    guard let total = timeline.totalInstructions else { return .interrupted }
     return try timeline.seek(.instruction(Destination.instruction(at: share, of: total)), control: control)
   }
 

@@ -67,19 +67,28 @@ struct CheckpointStore {
 
   /// Lets go of checkpoints until the pages fit the budget: those first whose loss makes the gap that grows the least,
   /// measured against the distance from `here`. What is left lies dense around `here` and evenly over the rest.
-  mutating func thin(around here: Moment, budget: Int, pool: PagePool) {
+  mutating func thin(around here: Moment, budget: Int, pool: PagePool, _ epochs: Epochs) {
+    guard all.count > 2, pool.bytes > budget || all.count > maximumCount else { return }
+    let scale = epochs.scale
+    var places = all.map { epochs.place(of: $0.moment.instructions, on: scale) }
+    let here = epochs.place(of: here.instructions, on: scale)
     while all.count > 2, pool.bytes > budget || all.count > maximumCount {
-      var (victim, lowest) = (0, Double.infinity)
-      let span = Double(all[all.count - 1].moment.instructions) + 1
-      for index in 1..<all.count {
-        let before = all[index - 1].moment.instructions
-        let at = all[index].moment.instructions
-        let after = index + 1 < all.count ? all[index + 1].moment.instructions : at &+ (at &- before)
-        let distance = Double(max(at, here.instructions) - min(at, here.instructions))
-        let cost = Double(after &- before) / (distance + span / 64)
-        if cost < lowest { (victim, lowest) = (index, cost) }
-      }
+      let victim = CheckpointStore.leastLoss(places, here)
       all.remove(at: victim)
+      places.remove(at: victim)
     }
+  }
+
+  /// Which of at least three places is missed the least; never the first.
+  private static func leastLoss(_ places: [Double], _ here: Double) -> Int {
+    var (victim, lowest) = (1, Double.infinity)
+    let span = places[places.count - 1] + 1
+    for index in 1..<places.count {
+      let (before, at) = (places[index - 1], places[index])
+      let after = index + 1 < places.count ? places[index + 1] : at + (at - before)
+      let cost = (after - before) / (abs(at - here) + span / 64)
+      if cost < lowest { (victim, lowest) = (index, cost) }
+    }
+    return victim
   }
 }

@@ -1,7 +1,8 @@
 /// A place in the software engine's replay: every architectural state of a run has its own, and they are ordered as the
 /// states follow each other.
 struct Moment: Hashable, Comparable {
-  /// Instructions retired since the begin; one that ends in an exception counts too.
+  /// The number of the next instruction (`Epochs`): as long as the software engine has gone all the way, instructions
+  /// retired since the begin. One that ends in an exception counts too.
   var instructions: UInt64
   /// Events complete: an interrupt that is delivered makes a new moment without an instruction.
   var events: UInt64

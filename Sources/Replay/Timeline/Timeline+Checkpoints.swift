@@ -19,12 +19,17 @@ extension Timeline {
   /// Leaves an automatic checkpoint here, where steps end: not inside a REP instruction.
   func leaveCheckpoint() throws {
     store.insert(try takeCheckpoint())
-    store.thin(around: moment, budget: options.checkpointMemory, pool: pool)
+    thinCheckpoints(around: moment)
+  }
+
+  func thinCheckpoints(around here: Moment) {
+    store.thin(around: here, budget: options.checkpointMemory, pool: pool, machine.epochs)
   }
 
   /// Makes the machine what it was there. Copies only pages that differ.
   func goBack(to checkpoint: Checkpoint) throws {
     endFootprint()
+    frontier = max(frontier, moment)
     try collectChanges()
     let written = changed.takeAll()
     let different = base.differences(from: checkpoint.image)

@@ -47,7 +47,7 @@ extension Timeline {
   @discardableResult
   private func goToPredecessor(of moment: Moment, _ control: any TimelineControl) throws -> Bool {
     // Without a step there is at most a delivery at the same count; usually the count before has the place.
-    let count = moment.instructions > 0 ? moment.instructions - 1 : 0
+    guard let count = try numberBefore(moment, control) else { return false }
     guard let start = store.last(before: moment) else { return true }
     let goal = TimelineMachine.Goal(instructions: max(count, start.moment.instructions))
     guard try approach(goal, before: moment, control) else { return false }
@@ -65,6 +65,22 @@ extension Timeline {
     for _ in 0..<steps { _ = try machine.advance(to: nextStep, shouldStop: { false }) }
     guard self.moment == last else { throw TimelineError("the replay did not come to the same place twice") }
     return true
+  }
+
+  /// The number of the instruction before a place; `nil` when it was interrupted while it was being found out.
+  private func numberBefore(_ moment: Moment, _ control: any TimelineControl) throws -> UInt64? {
+    guard let epoch = machine.epochs.epoch(startingAt: moment.instructions) else {
+      return moment.instructions > 0 ? moment.instructions - 1 : 0
+    }
+    if machine.epochs.numberBefore(epoch) == nil, try !count(before: epoch, control) { return nil }
+    return machine.epochs.numberBefore(epoch)
+  }
+
+  /// Runs through what lies between the last checkpoint before an epoch and its start, where the software engine has
+  /// not been: the numbers there are known then. False when it was interrupted on the way.
+  func count(before epoch: Epochs.Epoch, _ control: any TimelineControl) throws -> Bool {
+    let start = Moment(instructions: epoch.start, events: epoch.events)
+    return try approach(.moment(start), before: Moment(instructions: epoch.start, events: 0), control)
   }
 
   // MARK: to a moment

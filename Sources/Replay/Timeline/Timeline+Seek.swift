@@ -44,19 +44,39 @@ extension Timeline {
       throw TimelineError("the recording has \(total) instructions")
     }
     let origin = try placeToReturnTo()
-    let bound = Moment(instructions: count, events: 0)
-    if moment < bound, moment.instructions <= count {
+    while true {
+      let stop = try go(toNumber: machine.epochs.number(afterInstructions: count), control)
+      if stop == .interrupted { return stop }
+      // Where an epoch ended before its length was known, the number was none of it.
+      guard let arrived = instructions else { throw TimelineError("instructions were left uncounted") }
+      if arrived >= count { return .step }
+      if stop == .end {
+        try goBack(to: origin)
+        throw TimelineError("the recording has \(arrived) instructions")
+      }
+    }
+  }
+
+  /// Goes to an instruction by its number in the machine's own numbering.
+  private func go(toNumber number: UInt64, _ control: any TimelineControl) throws -> TimelineStop {
+    let bound = Moment(instructions: number, events: 0)
+    if moment < bound, moment.instructions <= number {
       try jumpAhead(upTo: bound)
     } else {
       try goBack(to: store.last(upTo: bound) ?? store.all[0])
     }
-    let stop = try run(toPlace: .init(instructions: count), control)
-    if stop == .end, instructions < count {
-      let total = instructions
-      try goBack(to: origin)
-      throw TimelineError("the recording has \(total) instructions")
+    return try run(toPlace: .init(instructions: number), control)
+  }
+
+  /// Lets the software engine run through everything that has not been counted, up to the end: `totalInstructions` is
+  /// known then, and the machine stands there. `.interrupted` somewhere on the way when asked to stop.
+  public func countInstructions(control: any TimelineControl) throws -> TimelineStop {
+    // Nothing is left uncounted behind the end.
+    guard try seek(.end, control: control) != .interrupted else { return .interrupted }
+    while let (_, next) = machine.epochs.uncounted {
+      guard try count(before: next, control) else { return .interrupted }
     }
-    return stop == .end ? .step : stop
+    return try seek(.end, control: control)
   }
 
   private func seek(position: Position, _ control: any TimelineControl) throws -> TimelineStop {

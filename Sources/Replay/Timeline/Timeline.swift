@@ -32,6 +32,15 @@ public struct TimelineRequest: Sendable {
   }
 }
 
+/// Which engine may bring a timeline near a place, where KVM took part in the recording.
+public enum FastForwardChoice: Equatable, Sendable {
+  /// None: the software engine goes all the way.
+  case never
+  /// One that runs on this host's CPU, if there is one.
+  case whereItIsFast
+  case with(EngineKind)
+}
+
 /// Why a timeline stopped.
 public enum TimelineStop: Equatable, Sendable {
   case step
@@ -63,6 +72,12 @@ public final class Timeline {
     /// Stops in a part of the recording that a backward run goes through one by one, before it looks for a way that
     /// meets fewer.
     public var mostHits = 5000
+    public var fastForward = FastForwardChoice.whereItIsFast
+    /// Instructions that the software engine executes on the way to a place before another engine is tried.
+    public var slowStart: UInt64 = 50_000_000
+    /// Nanoseconds between two checkpoints that are left behind by that engine: the software engine takes some ten
+    /// times as long for the way from one to the next.
+    public var fastInterval: UInt64 = 40_000_000
     public init() {}
   }
 
@@ -84,6 +99,9 @@ public final class Timeline {
   var stretches = ExploredStretches()
   var footprintStart: Moment?
   var knownHits: KnownHits?
+  /// The furthest place that the machine has been at, but for the way it is on.
+  var frontier = Moment.begin
+  let fastForward: FastForward?
   /// The image that the memory differs from in no other pages than `changed`.
   var base: MemoryImage
   /// The pages that were written since `base`.
@@ -107,6 +125,7 @@ public final class Timeline {
     memory = prepared.memory
     base = MemoryImage(pageCount: memory.pageCount)
     changed = PageSet(pageCount: memory.pageCount)
+    fastForward = FastForward(reader.header, options)
     let console = console
     machine = try TimelineMachine(engine: engine, memory: memory, cursor: reader.makeCursor()) { number, character in
       console.put(character, at: number)
@@ -119,6 +138,7 @@ public final class Timeline {
 
   private func noteChanged(_ pages: [Int]) {
     for page in pages { changed.insert(page) }
+    fastForward?.noteChanged(pages)
   }
 
   // MARK: where it stands
@@ -126,8 +146,9 @@ public final class Timeline {
   var moment: Moment { machine.moment }
 
   public var position: Position { diversion?.position ?? machine.core.position }
-  /// Instructions retired since the begin.
-  public var instructions: UInt64 { moment.instructions }
+  /// Instructions retired since the begin; `nil` where an engine that does not count has been on the way, and nobody
+  /// has counted its part.
+  public var instructions: UInt64? { machine.epochs.count(upTo: moment.instructions) }
   /// The console text that the guest has printed so far.
   public var consoleText: [UInt8] { Array(console.text.prefix(machine.core.progress.consoleCount)) }
 
@@ -192,7 +213,9 @@ public final class Timeline {
 
   /// Runs to a goal, leaving checkpoints behind. `.step` when it is reached.
   func run(to goal: TimelineMachine.Goal, _ control: any TimelineControl) throws -> TimelineStop {
+    fastForward?.softwareRuns(from: moment.instructions)
     while true {
+      if try goFastForward(to: goal, control) == .interrupted { return .interrupted }
       let next = min(dueFootprint(), try dueCheckpoint())
       var partial = goal
       if next < goal.instructions { partial = .init(instructions: next) }
@@ -208,7 +231,7 @@ public final class Timeline {
   }
 
   private func atEnd() throws -> TimelineStop {
-    totalInstructions = moment.instructions
+    totalInstructions = instructions ?? totalInstructions
     return .end
   }
 

@@ -40,6 +40,8 @@ final class TimelineMachine {
   let engine: SoftwareEngine
   let memory: GuestMemory
   let core: ReplayCore
+  /// How instructions are numbered.
+  var epochs = Epochs()
   /// Places of fingerprints that have been found once: instructions after the event before them, by ordinal.
   private var foundPlaces: [UInt64: UInt64] = [:]
 
@@ -70,6 +72,9 @@ final class TimelineMachine {
     self.engine = engine
     self.memory = memory
     core = ReplayCore(engine: engine, memory: memory, cursor: cursor, onOutput: onOutput)
+    core.countInstructions = { [unowned self] in
+      core.engine === engine ? epochs.count(upTo: engine.retiredInstructions ?? 0) : nil
+    }
     try completeEvent()
   }
 
@@ -95,6 +100,9 @@ final class TimelineMachine {
     setEngineBreakpoints()
     engine.setWatches(watches.map { DebugWatch($0) })
   }
+
+  /// Nothing but the goal stops it.
+  var isUnarmed: Bool { breakpoints.isEmpty && watches.isEmpty }
 
   /// A breakpoint lies right here.
   func breakpointHere() throws -> UInt64? {
@@ -290,14 +298,27 @@ final class TimelineMachine {
         core.progress.detail = detail
       } else if case .digest(let digest) = event {
         try core.check(digest)
+        epochs.learn(digest, at: engine.retiredInstructions ?? 0)
       } else {
         break
       }
       _ = try core.progress.cursor.next()
     }
+    try crossIntoNextEpoch()
     // Another delivery right here sees the state before the entry.
     if case .delivery(_, at: .here)? = try core.progress.cursor.peek() { return }
     if engine.deliverPendingEvent() { entries &+= 1 }
+  }
+
+  /// Where an epoch begins right here, that is where KVM has come to, the same state must have been reached, and its
+  /// numbers hold from here on.
+  private func crossIntoNextEpoch() throws {
+    let number = engine.retiredInstructions ?? 0
+    guard let next = epochs.next(after: number), next.events == core.progress.events else { return }
+    if let digest = next.digest { try core.check(digest, isRecorded: false) }
+    epochs.learn(end: number)
+    engine.setRetiredInstructions(next.start)
+    core.progress.retiredAtEvent = next.start
   }
 
   func diverged(_ kind: Divergence.Kind) throws -> Divergence {

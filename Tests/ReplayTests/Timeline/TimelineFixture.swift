@@ -8,9 +8,11 @@ import VMMCore
 struct TimelineFixture {
   let folder = TemporaryFolder()
 
-  func record(_ guest: String, commandLine: String = "", options: RecordOptions = RecordOptions()) throws -> String {
+  func record(
+    _ guest: String, commandLine: String = "", engine: EngineKind = .software, options: RecordOptions = RecordOptions()
+  ) throws -> String {
     let path = folder.file("\(guest).trace")
-    try Recorder.record(guest, to: path, commandLine: commandLine, engine: .software, options: options)
+    try Recorder.record(guest, to: path, commandLine: commandLine, engine: engine, options: options)
     return path
   }
 
@@ -48,7 +50,7 @@ extension Timeline {
   /// What must be the same whenever the machine stands here.
   struct Snapshot: Equatable {
     var position: Position
-    var instructions: UInt64
+    var instructions: UInt64?
     var cpu: UInt64
     var rip: UInt64
     var stackPointer: UInt64

@@ -121,7 +121,7 @@ import VMMCore
     control.stopAfter = 2
     #expect(try timeline.forward(TimelineRequest(.continue), control: control) == .interrupted)
     let place = try timeline.snapshot()
-    #expect(place.instructions > 0)
+    #expect(place.position > .begin)
     _ = try timeline.seek(.end)
     control.polls = 0
     // A breakpoint in the loop that is never to be reported.
