@@ -1,10 +1,10 @@
-/// The gdb commands that make a replay feel like home: written to a file that gdb loads before it connects. No Python:
-/// every gdb understands it.
+/// The gdb commands that make a replay feel like home: written to a file that gdb loads before it connects. A gdb
+/// without Python understands it too.
 public enum GDBScript {
   /// Settings, and the commands `when`, `seek`, `run`, `start`, `checkpoint`, `restart`, `back` … as users of rr know
   /// them. They move through time by `monitor seek` and one `stepi`, which the stub answers by going there: for gdb
   /// that is a stop like any other, so that it forgets whatever it has cached.
-  public static let commands = settings + definitions
+  public static let commands = settings + frames + definitions
 
   /// A whole file for gdb's `-x`: settings and commands, symbols, connection.
   ///
@@ -44,6 +44,39 @@ public enum GDBScript {
 
     """
 
+  /// A Ctrl-C that comes while gdb unwinds leaves a frame for which gdb believes for ever that there is none before it
+  /// (`get_prev_frame_always_1` in its frame.c marks the frame as unwound before it is). In an inlined function every
+  /// command that needs a frame fails from then on: "failed to find previous frame when computing inline frame id". So
+  /// the frames are forgotten before the machine goes to a place, and before a prompt where the newest frame is such.
+  /// `$_any_caller_is` is a function that a gdb with Python has.
+  private static let frames = """
+    define chronovisor-go
+      if !$_isvoid($_any_caller_is)
+        python gdb.invalidate_cached_frames()
+      end
+      stepi
+    end
+    document chronovisor-go
+    What `seek` and its like do after the machine has been told where to go.
+    end
+
+    if !$_isvoid($_any_caller_is)
+      python
+    def chronovisor_forget_a_broken_frame():
+        try:
+            frame = gdb.newest_frame()
+            broken = frame.older() is None and frame.unwind_stop_reason() == gdb.FRAME_UNWIND_NO_REASON
+        except gdb.error:
+            broken = True
+        if broken:
+            gdb.invalidate_cached_frames()
+    gdb.events.before_prompt.connect(chronovisor_forget_a_broken_frame)
+      end
+    end
+
+
+    """
+
   private static let definitions = """
     define when
       monitor when
@@ -62,7 +95,7 @@ public enum GDBScript {
       if $argc == 2
         monitor seek $arg0 $arg1
       end
-      stepi
+      chronovisor-go
     end
     document seek
     Go to a place in the recording: seek PLACE
@@ -112,7 +145,7 @@ public enum GDBScript {
 
     define restart
       monitor restart $arg0
-      stepi
+      chronovisor-go
     end
     document restart
     Go to a checkpoint: restart N
@@ -146,7 +179,7 @@ public enum GDBScript {
       if $argc == 1
         monitor back $arg0
       end
-      stepi
+      chronovisor-go
     end
     document back
     Go back to the stop before this one, or to the Nth before: back [N]
@@ -159,7 +192,7 @@ public enum GDBScript {
       if $argc == 1
         monitor forward $arg0
       end
-      stepi
+      chronovisor-go
     end
     document forward
     Undo `back`: forward [N]
@@ -172,7 +205,7 @@ public enum GDBScript {
       if $argc == 1
         monitor diversion $arg0
         if $_streq("$arg0", "end")
-          stepi
+          chronovisor-go
         end
       end
     end
