@@ -6,8 +6,7 @@ import Testing
 enum Debugger {
   static let isAvailable = CommandRunner.run("/usr/bin/env", ["gdb", "--version"]).status == 0
 
-  /// Generous: machines are busy. A session that hangs fails by it.
-  static let patience: Double = 900
+  static let patience = CommandRunner.patience
 
   /// Carries out commands, each one whatever became of the one before; what gdb showed on both streams.
   ///

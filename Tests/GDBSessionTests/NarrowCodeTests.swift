@@ -58,7 +58,7 @@ struct NarrowCodeTests {
       let result = CommandRunner.run("/usr/bin/env", command)
       #expect(result.status == 0, "\(result.errors)")
     }
-    let result = CommandRunner.chronovisor("record", "--engine", "software", "-o", trace, image, seconds: 600)
+    let result = CommandRunner.chronovisor("record", "--engine", "software", "-o", trace, image)
     #expect(result.status == 1, "0 at the debug-exit port: \(result.errors)")
     return trace
   }

@@ -23,6 +23,9 @@ public struct CommandRunner: Sendable {
   /// The program under test.
   public static let chronovisor = products + "/chronovisor"
 
+  /// Generous, because machines are busy: what hangs fails by it, and what is slow does not.
+  public static let patience: Double = 900
+
   /// Runs a program to its end.
   /// - Parameters:
   ///   - input: what it reads from stdin.
@@ -30,7 +33,7 @@ public struct CommandRunner: Sendable {
   ///   - seconds: how long it may take.
   public static func run(
     _ program: String, _ arguments: [String], input: String = "", environment: [String: String] = [:],
-    directory: String? = nil, seconds: Double = 60
+    directory: String? = nil, seconds: Double = patience
   ) -> Result {
     let process = Process()
     process.executableURL = URL(fileURLWithPath: program)
@@ -70,7 +73,7 @@ public struct CommandRunner: Sendable {
   }
 
   public static func chronovisor(
-    _ arguments: String..., input: String = "", environment: [String: String] = [:], seconds: Double = 60
+    _ arguments: String..., input: String = "", environment: [String: String] = [:], seconds: Double = patience
   ) -> Result {
     run(chronovisor, arguments, input: input, environment: environment, seconds: seconds)
   }

@@ -50,7 +50,7 @@ public enum LinuxGuests {
   /// Records a session at the shell of a Linux.
   public static func record(
     _ kernel: String, engine: String = "software", commandLine: String, input: String, to path: String,
-    options: [String] = [], seconds: Double = 900
+    options: [String] = [], seconds: Double = CommandRunner.patience
   ) -> Recording {
     let result = CommandRunner.run(
       CommandRunner.chronovisor,

@@ -2,7 +2,7 @@
 public enum TestGuests {
   private static let folder: String = {
     let folder = SourceTree.root + "/.build/guests"
-    let result = CommandRunner.run(SourceTree.root + "/Tools/build-guests", [folder], seconds: 120)
+    let result = CommandRunner.run(SourceTree.root + "/Tools/build-guests", [folder])
     precondition(result.status == 0, "Tools/build-guests failed: \(result.errors)")
     return folder
   }()

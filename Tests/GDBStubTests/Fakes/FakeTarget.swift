@@ -30,7 +30,7 @@ final class FakeTarget: DebugTarget {
   private let running = DispatchSemaphore(value: 0)
 
   /// Waits, on another thread, until a run of the endless guest is under way; not for ever.
-  func waitUntilItRuns() { _ = running.wait(timeout: .now() + 20) }
+  func waitUntilItRuns() { _ = running.wait(timeout: .now() + 900) }
 
   init(code: [UInt8] = FakeProgram.code) {
     isEndless = code == FakeProgram.endless

@@ -41,7 +41,7 @@ final class TemporaryDirectory {
 /// Runs a program to its end and returns what it printed on both streams; ended after `limit` seconds.
 /// `whileRunning` is called once the program has been started.
 func output(
-  of program: String, _ arguments: [String], input: String = "", limit: Double = 60,
+  of program: String, _ arguments: [String], input: String = "", limit: Double = 900,
   whileRunning: (Process) -> Void = { _ in }
 ) throws -> String {
   let process = Process()

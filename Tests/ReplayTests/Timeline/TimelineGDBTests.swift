@@ -10,7 +10,7 @@ private let hasGDB = CommandRunner.run("/usr/bin/env", ["gdb", "--version"]).sta
   private func gdb(_ trace: String, _ commands: [String], options: [String] = []) -> String {
     let arguments =
       ["replay"] + options + [trace, "--", "-nx", "-batch"] + commands.flatMap { ["-ex", $0] }
-    let result = CommandRunner.run(CommandRunner.chronovisor, arguments, seconds: 120)
+    let result = CommandRunner.run(CommandRunner.chronovisor, arguments)
     #expect(result.status == 0 && !result.timedOut, "\(result.errors)")
     return result.output + result.errors
   }
