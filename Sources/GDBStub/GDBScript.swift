@@ -49,12 +49,18 @@ public enum GDBScript {
   /// command that needs a frame fails from then on: "failed to find previous frame when computing inline frame id". So
   /// the frames are forgotten before the machine goes to a place, and before a prompt where the newest frame is such.
   /// `$_any_caller_is` is a function that a gdb with Python has.
+  ///
+  /// A watchpoint is a change for gdb: of the value that it read at the last stop for it. At another place it must read
+  /// anew, which it does when a watchpoint is enabled; else it would pass over a hit that brings back the old value.
   private static let frames = """
     define chronovisor-go
       if !$_isvoid($_any_caller_is)
         python gdb.invalidate_cached_frames()
       end
       stepi
+      if !$_isvoid($_any_caller_is)
+        python chronovisor_read_watchpoints_anew()
+      end
     end
     document chronovisor-go
     What `seek` and its like do after the machine has been told where to go.
@@ -71,6 +77,12 @@ public enum GDBScript {
         if broken:
             gdb.invalidate_cached_frames()
     gdb.events.before_prompt.connect(chronovisor_forget_a_broken_frame)
+
+    def chronovisor_read_watchpoints_anew():
+        kinds = (gdb.BP_HARDWARE_WATCHPOINT, gdb.BP_ACCESS_WATCHPOINT)
+        for point in gdb.breakpoints() or ():
+            if point.type in kinds and point.enabled:
+                point.enabled = True
       end
     end
 
