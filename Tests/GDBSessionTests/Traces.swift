@@ -5,11 +5,24 @@ import Testing
 enum BareMetal: String, CaseIterable, Sendable, CustomTestStringConvertible {
   case kvm
   case software
+  /// Kernel mode in software, user mode on the CPU.
+  case both = "kvm+software"
 
   var testDescription: String { rawValue }
 
   /// The engines that this host has.
   static var available: [BareMetal] { kvmAvailable ? [.software, .kvm] : [.software] }
+
+  /// The engines that this host has and that can interrupt user mode whenever a device asks for it.
+  static let interruptingUserMode: [BareMetal] = {
+    guard kvmAvailable else { return [.software] }
+    let folder = TemporaryFolder()
+    let arguments = ["--append", "1", "-o", folder.file("userspin.trace"), TestGuests.path("userspin")]
+    return [.software]
+      + [.kvm, .both].filter {
+        CommandRunner.run(CommandRunner.chronovisor, ["record", "--engine", $0.rawValue] + arguments).status == 0
+      }
+  }()
 
   /// A recording of a guest of Tests/Guests that ends well.
   func record(_ guest: String, commandLine: String, in folder: TemporaryFolder) -> String {
