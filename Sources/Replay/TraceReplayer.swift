@@ -69,6 +69,9 @@ public final class TraceReplayer {
   private var adviceOnOtherEngine: String? {
     let recorded = reader.header.engine
     guard recorded != kind.rawValue else { return nil }
+    if reader.header.stateRule == .first, recorded == EngineKind.kvm.rawValue, kind == .software {
+      return "recorded on KVM by an older version, which left RIP on REP instructions that were done: use --engine kvm"
+    }
     return "recorded by engine \(recorded) for CPU model \(reader.header.cpuModel.name): a host that shows its guests "
       + "another CPU makes a difference; use --engine \(recorded)"
   }

@@ -32,6 +32,15 @@ import VMMCore
   /// Recorded before RIP was moved on after the last unit of a REP instruction.
   static let knownToDiffer = ["Traces/strio-first/strio-first.trace"]
 
+  /// The report says why, and what to do, instead of blaming the CPU model.
+  @Test(arguments: knownToDiffer) func theOldRuleIsNamed(trace: String) throws {
+    let divergence = #expect(throws: Divergence.self) {
+      try TraceReplayer(path: SourceTree.root + "/" + trace, engine: .software).replay { _ in }
+    }
+    #expect(divergence?.report.last?.contains("older version") == true)
+    #expect(divergence?.report.last?.hasSuffix("use --engine kvm") == true)
+  }
+
   /// And so does the timeline of a debugger.
   @Test(arguments: traces.filter { !knownToDiffer.contains($0) }) func replaysOnTheTimeline(trace: String) throws {
     let timeline = try Timeline(path: SourceTree.root + "/" + trace)
