@@ -7,7 +7,7 @@ extension Timeline {
   func onThePath(_ move: () throws -> TimelineStop) throws -> TimelineStop {
     do {
       return try move()
-    } catch  where error is Divergence || error is TraceError {
+    } catch let error where error is Divergence || error is TraceError {
       try goToTheLastPlace(upTo: moment)
       throw error
     }
@@ -15,11 +15,12 @@ extension Timeline {
 
   /// - Parameter end: the moment at which the machine left the path. Any place after it is beyond the path.
   private func goToTheLastPlace(upTo end: Moment) throws {
-    let nobody = Undisturbed()
-    try goBack(to: store.last(upTo: end) ?? store.all[0])
+    let start = store.last(upTo: end) ?? store.all[0]
+    try goBack(to: start)
     // The instruction that went wrong is the one before `end`, or the one at `end` where it has not retired.
-    let count = end.instructions > 0 ? end.instructions - 1 : 0
-    _ = try approach(.init(instructions: count), before: end, nobody)
+    if start.moment.instructions &+ 1 < end.instructions {
+      _ = try approach(.init(instructions: end.instructions - 1), before: end, Undisturbed())
+    }
     machine.arm(breakpoints: [], watches: [])
     let from = try takeCheckpoint()
     var steps = 0
