@@ -4,7 +4,7 @@ extension Session {
   func registerSource() throws(PacketError) -> RegisterSource {
     do {
       return RegisterSource(
-        state: try target.registers(), position: target.position, instructionCount: target.instructionCount ?? 0)
+        state: try target.registers(), position: target.position, instructionCount: target.instructionCount)
     } catch {
       throw PacketError(error)
     }
@@ -13,16 +13,14 @@ extension Session {
   /// `g`: every register, in the order of their numbers.
   func readRegisters(_ reader: inout PacketReader) throws(PacketError) -> Reply {
     let source = try registerSource()
-    var bytes: [UInt8] = []
-    for register in layout.registers { bytes += register.bytes(from: source) }
-    return .hex(bytes)
+    return .payload(layout.registers.flatMap { $0.text(from: source) })
   }
 
   /// `p NUMBER`
   func readRegister(_ reader: inout PacketReader) throws(PacketError) -> Reply {
     let register = try takeRegister(&reader)
     try reader.expectEnd()
-    return .hex(register.bytes(from: try registerSource()))
+    return .payload(register.text(from: try registerSource()))
   }
 
   /// `P NUMBER=VALUE`

@@ -4,7 +4,8 @@ internal import VMMCore
 struct RegisterSource {
   var state: CPUState
   var position: Position
-  var instructionCount: UInt64
+  /// `nil` where nobody has counted.
+  var instructionCount: UInt64?
 }
 
 /// Up to 128 bits.
@@ -34,19 +35,25 @@ struct Register {
   var type: String
   var group: String?
   var feature: Feature
-  var get: (RegisterSource) -> RegisterValue
+  /// `nil` where the value is not known.
+  var get: (RegisterSource) -> RegisterValue?
   /// `nil` for a register that cannot be written even in a diversion.
   var set: ((inout CPUState, RegisterValue) -> Void)?
 
   var byteCount: Int { bits / 8 }
 
-  /// The value in target byte order.
-  func bytes(from source: RegisterSource) -> [UInt8] {
-    let value = get(source)
+  /// The value in target byte order; `nil` where it is not known.
+  func bytes(from source: RegisterSource) -> [UInt8]? {
+    guard let value = get(source) else { return nil }
     var result: [UInt8] = []
     result.append(littleEndian: value.low, count: min(byteCount, 8))
     if byteCount > 8 { result.append(littleEndian: value.high, count: byteCount - 8) }
     return result
+  }
+
+  /// The value as packets hold it: `x` instead of digits says that it is not available (gdb manual, E.2, packet `g`).
+  func text(from source: RegisterSource) -> [UInt8] {
+    bytes(from: source)?.hexText ?? [UInt8](repeating: UInt8(ascii: "x"), count: 2 * byteCount)
   }
 
   /// Reads what `bytes` wrote.

@@ -53,7 +53,7 @@ struct RegisterTable {
 
   mutating func add(
     _ name: String, _ bits: Int, type: String, group: String? = nil, in feature: Register.Feature = .core,
-    _ get: @escaping (RegisterSource) -> RegisterValue, _ set: ((inout CPUState, RegisterValue) -> Void)? = nil
+    _ get: @escaping (RegisterSource) -> RegisterValue?, _ set: ((inout CPUState, RegisterValue) -> Void)? = nil
   ) {
     registers.append(
       Register(name: name, bits: bits, type: type, group: group, feature: feature, get: get, set: set))

@@ -67,6 +67,6 @@ extension RegisterTable {
   private mutating func addPlace() {
     add("position", 64, type: "uint64", in: .replay, { RegisterValue($0.position.ordinal) })
     add("position_instructions", 64, type: "uint64", in: .replay, { RegisterValue($0.position.instructions) })
-    add("instructions", 64, type: "uint64", in: .replay, { RegisterValue($0.instructionCount) })
+    add("instructions", 64, type: "uint64", in: .replay, { $0.instructionCount.map { RegisterValue($0) } })
   }
 }

@@ -127,7 +127,7 @@ private final class ViewEnvironment: AgentEnvironment {
   private let session: Session
   private let view: any MachineView
   private lazy var source = (try? view.registers()).map {
-    RegisterSource(state: $0, position: session.target.position, instructionCount: 0)
+    RegisterSource(state: $0, position: session.target.position, instructionCount: session.target.instructionCount)
   }
 
   init(_ session: Session, _ view: any MachineView) {
@@ -139,7 +139,7 @@ private final class ViewEnvironment: AgentEnvironment {
     guard session.layout.registers.indices.contains(number), session.layout.registers[number].bits <= 64 else {
       return nil
     }
-    return source.map { session.layout.registers[number].get($0).low }
+    return source.flatMap { session.layout.registers[number].get($0)?.low }
   }
 
   func agentMemory(at address: UInt64, count: Int) -> [UInt8]? {

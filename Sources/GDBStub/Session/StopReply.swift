@@ -26,7 +26,7 @@ extension Session {
     for number in layout.expedited {
       payload.append(hexByte: UInt8(truncatingIfNeeded: number))
       payload.append(UInt8(ascii: ":"))
-      payload.append(hexOf: layout.registers[number].bytes(from: source))
+      payload += layout.registers[number].text(from: source)
       payload.append(UInt8(ascii: ";"))
     }
   }

@@ -48,6 +48,15 @@ import VMMCore
     #expect(word(16) == "0010000000000000")
   }
 
+  @Test func whatNobodyCountedIsNotAvailable() throws {
+    let target = FakeTarget()
+    target.hasCounted = false
+    #expect(try register("instructions", of: target) == String(repeating: "x", count: 16))
+    let all = reply("g", target: target)
+    #expect(all.filter { $0 == "x" }.count == 16)
+    #expect(all.count == reply("g").count)
+  }
+
   @Test(arguments: [
     ("rip", "0010000000000000"), ("eflags", "02000000"), ("cs", "10000000"), ("gs_base", "0010000080 88ffff"),
     ("k_gs_base", "34120000ff7f0000"), ("cr0", "1100008000000000"), ("cr3", "0030000000000000"),
