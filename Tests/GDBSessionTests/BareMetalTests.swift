@@ -105,4 +105,21 @@ struct BareMetalTests {
         "No more reverse-execution history.", "No more reverse-execution history.", "start ()", "instruction 100 of",
       ], in: output)
   }
+
+  /// A long way through user mode goes over the host's CPU; the places are the same, and their numbers are counted when
+  /// somebody asks for them.
+  @Test(.enabled(if: kvmAvailable, "no /dev/kvm")) func theHostsCPUGetsNear() {
+    let trace = BareMetal.kvm.record("usercompute", commandLine: "10000000", in: folder)
+    let commands = [
+      "seek end", "info registers instructions", "reverse-stepi", "when", "break *compute", "reverse-continue",
+      "info registers", "delete", "seek 50%", "when", "print $r8 == (long) &table", "reverse-stepi", "stepi", "when",
+      "seek end", "info registers",
+    ]
+    let near = Debugger.run(trace, commands)
+    let alone = Debugger.run(trace, commands, options: ["--engine", "software"])
+    expect(["power_off", "instructions   <unavailable>", "Breakpoint 1, compute ()", "$1 = 1"], in: near)
+    expect(["power_off", "instructions   0x"], in: alone)
+    let (nearPlaces, alonePlaces) = (near.split(separator: "Breakpoint 1, "), alone.split(separator: "Breakpoint 1, "))
+    #expect(nearPlaces.last == alonePlaces.last)
+  }
 }
