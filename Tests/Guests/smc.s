@@ -17,6 +17,7 @@ start:
         mov     ebx, ROUNDS
         xor     ebp, ebp                # the sum of what it returned
 1:      mov     [rip + constant - 4], ebx
+        in      al, POST                # an event for each change
         call    return_constant
         add     rbp, rax
         dec     ebx

@@ -73,6 +73,18 @@ struct FastForwardTests {
     }
   }
 
+  /// The software engine has executed, and decoded, code that changes on the way.
+  @Test(arguments: kinds) func codeThatChangesOnTheWay(kind: EngineKind) throws {
+    let path = try record("smc")
+    let (fast, slow) = (try fast(path, kind), try slow(path))
+    for event in stride(from: 100, to: 500, by: 50) {
+      let place = TimelinePlace.position(Position(ordinal: UInt64(event), instructions: 6))
+      _ = try (slow.seek(place), fast.seek(place))
+      #expect(try fast.snapshot().state == slow.snapshot().state)
+    }
+    #expect(fast.machine.epochs.all.count > 8)
+  }
+
   /// A place that only its count names: the way there is run through as far as nobody has counted.
   @Test func anInstructionBehindUncountedOnes() throws {
     let path = try record("tasks")
