@@ -6,6 +6,11 @@ public enum GDBScript {
   /// that is a stop like any other, so that it forgets whatever it has cached.
   public static let commands = settings + frames + definitions
 
+  /// A whole file for a gdb that takes its symbols and connects by itself: settings and commands, and what Linux needs.
+  public static func settingUp(isLinux: Bool) -> String {
+    isLinux ? commands + "\npython\n" + LinuxFrames.script + "\nend\n" : commands
+  }
+
   /// A whole file for gdb's `-x`: settings and commands, symbols, connection.
   ///
   /// - Parameters:

@@ -1,6 +1,6 @@
 /// What gdb must be told about Linux before it can step backwards through its entry code.
 public enum LinuxFrames {
-  /// A Python script for gdb's `-x`, after the symbols.
+  /// A Python script for gdb's `-x`, before the symbols or after them.
   ///
   /// gdb goes back over a call by running back to the start of the function until the frame there is the one that it
   /// returned to (`insert_step_resume_breakpoint_at_sal` in its infrun.c). `error_entry` and `paranoid_entry`
@@ -22,9 +22,9 @@ public enum LinuxFrames {
 
 
     class EntryUnwinder(Unwinder):
-        def __init__(self, functions):
+        def __init__(self):
             super().__init__("chronovisor-linux-entry")
-            self.functions = functions
+            self.functions = []
 
         def __call__(self, pending):
             rip = int(pending.read_register("rip")) & 0xFFFFFFFFFFFFFFFF
@@ -55,20 +55,22 @@ public enum LinuxFrames {
             return PUSHED_WORDS if symbol.startswith(name + " ") else None
 
 
-    def entry_functions():
-        for name in ("error_entry", "paranoid_entry"):
-            try:
-                yield name, int(gdb.parse_and_eval("(unsigned long) &" + name))
-            except gdb.error:
-                pass
+        def find_functions(self):
+            self.functions = []
+            for name in ("error_entry", "paranoid_entry"):
+                try:
+                    self.functions.append((name, int(gdb.parse_and_eval("(unsigned long) &" + name))))
+                except gdb.error:
+                    pass
 
 
     # A step that comes to code without line numbers, as programs in user mode are, ends there: gdb would run on until
     # that code returns, which it does not.
     gdb.execute("set step-mode on")
-    functions = list(entry_functions())
-    if functions:
-        register_unwinder(None, EntryUnwinder(functions), True)
+    entry_unwinder = EntryUnwinder()
+    entry_unwinder.find_functions()
+    gdb.events.new_objfile.connect(lambda event: entry_unwinder.find_functions())
+    register_unwinder(None, entry_unwinder, True)
 
     """
 }

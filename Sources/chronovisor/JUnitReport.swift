@@ -21,15 +21,7 @@ struct JUnitReport {
     return xml + "</testsuite>\n"
   }
 
-  func write(to path: String) throws {
-    guard let file = unsafe fopen(path, "w") else {
-      throw UsageError("cannot write the report \(path): \(errorText(errno))")
-    }
-    let written = unsafe fputs(text, file)
-    guard unsafe fclose(file) == 0, written >= 0 else {
-      throw UsageError("cannot write the report \(path): \(errorText(errno))")
-    }
-  }
+  func write(to path: String) throws { try writeFile(text, to: path, as: "report") }
 
   private func escaped(_ text: String) -> String {
     var out = ""

@@ -15,6 +15,8 @@ enum ReplayCommand: Command {
     Option("--socket", value: "PATH", help: "serve a debugger on a Unix socket"),
     Option("--stdio", help: "serve a debugger on stdin and stdout: target remote | chronovisor replay --stdio"),
     Option("--keep-listening", "-k", help: "serve one debugger after another"),
+    Option(
+      "--gdb-script", value: "FILE", help: "with -s: write the gdb commands that replay's own gdb has, for source FILE"),
     Option("--goto", "-g", value: "PLACE", help: "start there: a position, an instruction count i123, or end"),
     Option("--debugger", "-d", value: "GDB", help: "the gdb to start (default: gdb)"),
     Option(
@@ -35,6 +37,10 @@ enum ReplayCommand: Command {
     let timeline = try Timeline(path: path, options: options)
     try go(to: arguments.value("--goto"), timeline)
     let target = ReplayTarget(timeline, name: path)
+    let isLinux = timeline.reader.header.guestKind.hasPrefix("Linux")
+    if let file = arguments.value("--gdb-script") {
+      try writeFile(GDBScript.settingUp(isLinux: isLinux), to: file, as: "gdb script")
+    }
     if let endpoint = try arguments.endpoint() {
       return try serve(target, endpoint, keepsListening: arguments.has("--keep-listening"))
     }
@@ -42,7 +48,7 @@ enum ReplayCommand: Command {
     if let program = arguments.value("--debugger") { gdb.program = program }
     gdb.script = arguments.value("--script")
     gdb.symbols = arguments.value("--symbols")
-    gdb.isLinux = timeline.reader.header.guestKind.hasPrefix("Linux")
+    gdb.isLinux = isLinux
     gdb.arguments = arguments.rest
     return try gdb.run(target, images: timeline.initial.images)
   }

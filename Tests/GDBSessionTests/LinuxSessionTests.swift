@@ -68,6 +68,22 @@ struct LinuxSessionTests {
       ], in: output)
   }
 
+  /// What replay's own gdb knows of Linux, in one that is started by something else, as an editor does: the commands come
+  /// before the symbols.
+  @Test func aGDBOfSomebodyElseWithTheScript() throws {
+    let folder = TemporaryFolder()
+    let script = folder.file("chronovisor.gdb")
+    let served = try ServedReplay(trace, ["--socket", folder.file("socket"), "--gdb-script", script])
+    defer { served.stop() }
+    let output = Debugger.attach([
+      "source \(script)", "file \(LinuxGuests.kernel)", "target remote \(served.name)", "tbreak start_thread",
+      "continue",
+      "tbreak exc_page_fault", "continue", "set $there = $instructions", "reverse-next",
+      "print $there - $instructions < 500", "seek 10%", "when",
+    ])
+    expect(["exc_page_fault (regs=", "asm_exc_page_fault () at ", "$1 = 1", "position "], in: output)
+  }
+
   @Test func aWatchpointFindsTheWriterOfAKernelVariable() {
     let output = Debugger.run(
       trace,

@@ -28,3 +28,14 @@ func readFile(_ path: String, as what: String) throws -> [UInt8] {
   guard failure == 0 else { throw UsageError("cannot read \(what) \(path): \(errorText(failure))") }
   return bytes
 }
+
+/// Writes a whole text, over what was there.
+func writeFile(_ text: String, to path: String, as what: String) throws {
+  guard let file = unsafe fopen(path, "w") else {
+    throw UsageError("cannot write the \(what) \(path): \(errorText(errno))")
+  }
+  let written = unsafe fputs(text, file)
+  guard unsafe fclose(file) == 0, written >= 0 else {
+    throw UsageError("cannot write the \(what) \(path): \(errorText(errno))")
+  }
+}
