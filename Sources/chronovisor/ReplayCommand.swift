@@ -16,7 +16,7 @@ enum ReplayCommand: Command {
     Option("--stdio", help: "serve a debugger on stdin and stdout: target remote | chronovisor replay --stdio"),
     Option("--keep-listening", "-k", help: "serve one debugger after another"),
     Option(
-      "--gdb-script", value: "FILE", help: "with -s: write the gdb commands that replay's own gdb has, for source FILE"),
+      "--gdb-script", value: "FILE", help: "with -s: write the commands that replay's own gdb has, for source FILE"),
     Option("--goto", "-g", value: "PLACE", help: "start there: a position, an instruction count i123, or end"),
     Option("--debugger", "-d", value: "GDB", help: "the gdb to start (default: gdb)"),
     Option(
