@@ -68,8 +68,7 @@ struct LinuxSessionTests {
       ], in: output)
   }
 
-  /// What replay's own gdb knows of Linux, in one that is started by something else, as an editor does: the commands come
-  /// before the symbols.
+  /// What replay's own gdb knows of Linux, in one that an editor starts: the commands come before the symbols.
   @Test func aGDBOfSomebodyElseWithTheScript() throws {
     let folder = TemporaryFolder()
     let script = folder.file("chronovisor.gdb")
