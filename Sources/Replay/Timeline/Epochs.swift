@@ -55,7 +55,7 @@ struct Epochs {
   /// The number of the last instruction before an epoch, where the one before it has been counted.
   func numberBefore(_ epoch: Epoch) -> UInt64? {
     let before = all[index(of: epoch.start) - 1]
-    return before.length.map { before.start + max($0, 1) - 1 }
+    return before.length.map { before.start + min(max($0, 1), Epochs.stride) - 1 }
   }
 
   // MARK: counts
@@ -63,7 +63,7 @@ struct Epochs {
   /// How many instructions come before the one with a number.
   func count(upTo number: UInt64) -> UInt64? {
     let epoch = all[index(of: number)]
-    return epoch.base.map { $0 + (number - epoch.start) }
+    return epoch.base.map { $0 &+ (number - epoch.start) }
   }
 
   /// The number after so many instructions. Beyond what has been counted it is only a place that comes no later.
@@ -85,7 +85,8 @@ struct Epochs {
     propagate()
   }
 
-  /// A recorded digest at a number may say how many instructions come before it.
+  /// A recorded digest at a number may say how many instructions come before it. What it says is checked when the
+  /// software engine comes there.
   mutating func learn(_ digest: StateDigest, at number: UInt64) {
     let index = index(of: number)
     guard digest.instructions > 0, all[index].base == nil, digest.instructions >= number - all[index].start else {
@@ -99,7 +100,7 @@ struct Epochs {
     for index in all.indices.dropFirst() {
       let before = all[index - 1]
       switch (before.base, before.length, all[index].base) {
-      case (let base?, let length?, nil): all[index].base = base + length
+      case (let base?, let length?, nil): all[index].base = base &+ length
       case (let base?, nil, let next?) where next >= base: all[index - 1].length = next - base
       default: break
       }

@@ -136,7 +136,7 @@ public final class Timeline {
     store.insert(try takeCheckpoint())
   }
 
-  private func noteChanged(_ pages: [Int]) {
+  func noteChanged(_ pages: [Int]) {
     for page in pages { changed.insert(page) }
     fastForward?.noteChanged(pages)
   }
