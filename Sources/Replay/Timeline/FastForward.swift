@@ -5,15 +5,16 @@ internal import VMMCore
 
 /// The engine that brings a timeline near a place on the host's CPU: which, when it is worth to try, and the vCPU.
 final class FastForward {
-  /// A vCPU on the timeline's memory.
-  final class Vehicle {
+  /// A vCPU on the timeline's memory, and a clock that stops it.
+  final class Runner {
     let engine: any Engine
     let clock: any MachineClock
 
     fileprivate init(
-      _ kind: EngineKind, _ initial: InitialMachine, memory: GuestMemory, cpuModel: CPUModel
+      _ kind: EngineKind, _ initial: InitialMachine, memory: GuestMemory, _ header: TraceHeader
     ) throws {
-      engine = try Machine.makeEngine(kind, for: initial, memory: memory, cpuModel: cpuModel)
+      engine = try Machine.makeEngine(kind, for: initial, memory: memory, cpuModel: header.cpuModel)
+      engine.follow(header.stateRule)
       clock = HostClock(stopping: engine)
     }
 
@@ -31,17 +32,17 @@ final class FastForward {
   struct Interrupted: Error {}
 
   private let kind: EngineKind
-  private let cpuModel: CPUModel
+  private let header: TraceHeader
   private let slowStart: UInt64
   private let interval: UInt64
-  private var vehicle: Vehicle?
-  /// There is no vehicle, and will be none.
+  private var runner: Runner?
+  /// There is no vCPU to be had.
   private var isBroken = false
   /// Attempts that did not come as far as they should have: the next ones wait longer.
   private var failures = 0
   /// Where the software engine began to run.
   private var softwareStart: UInt64 = 0
-  private var landings: UInt64 = 0
+  private var checkpoints: UInt64 = 0
   /// What has been written on the way, while there is one.
   private var written: PageSet?
 
@@ -52,7 +53,7 @@ final class FastForward {
       let kind = FastForward.kind(options.fastForward, recordedBy: recorded), kind.isOffered
     else { return nil }
     self.kind = kind
-    cpuModel = header.cpuModel
+    self.header = header
     slowStart = options.slowStart
     interval = options.fastInterval
   }
@@ -83,18 +84,18 @@ final class FastForward {
 
   /// Nanoseconds until the next checkpoint: the more there are, the longer.
   var nextInterval: UInt64 {
-    defer { landings += 1 }
-    return interval << min(landings / 128, 16)
+    defer { checkpoints += 1 }
+    return interval << min(checkpoints / 128, 16)
   }
 
   // MARK: the way
 
-  /// The vehicle; `nil` where none can be had.
-  func board(_ initial: InitialMachine, _ memory: GuestMemory) -> Vehicle? {
-    if vehicle == nil { vehicle = try? Vehicle(kind, initial, memory: memory, cpuModel: cpuModel) }
-    isBroken = vehicle == nil
+  /// The vCPU, made when it is first needed; `nil` where none can be had. From here on what is written is noted.
+  func begin(_ initial: InitialMachine, _ memory: GuestMemory) -> Runner? {
+    if runner == nil { runner = try? Runner(kind, initial, memory: memory, header) }
+    isBroken = runner == nil
     written = PageSet(pageCount: memory.pageCount)
-    return vehicle
+    return runner
   }
 
   func noteChanged(_ pages: [Int]) {
@@ -107,11 +108,11 @@ final class FastForward {
     return written?.takeAll() ?? []
   }
 
-  /// Nanoseconds that it looks for the place of one fingerprint, and between two looks at whether to stop.
+  /// Nanoseconds that the place of one fingerprint is looked for, and between two looks at whether to stop.
   private static let searchPatience: UInt64 = 50_000_000
   private static let pollInterval: UInt64 = 20_000_000
 
-  /// The ride ends where it would take long to find a place: the software engine finds it while it runs.
+  /// It ends where finding a place would take long: the software engine finds it while it runs.
   func limits(_ clock: any MachineClock, _ control: any TimelineControl) -> ReplayLimits {
     var nextPoll = clock.now()
     return ReplayLimits(

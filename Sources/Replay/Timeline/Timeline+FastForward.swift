@@ -12,18 +12,18 @@ extension Timeline {
   func goFastForward(to goal: TimelineMachine.Goal, _ control: any TimelineControl) throws -> TimelineStop? {
     let events = min(goal.events, eventCount)
     guard let fastForward, fastForward.isDue(at: moment.instructions), try mayFastForward(to: events),
-      let vehicle = fastForward.board(initial, memory)
+      let runner = fastForward.begin(initial, memory)
     else { return nil }
     endFootprint()
     var last = try takeCheckpoint()
     let start = last.moment
     var stop: TimelineStop?
     do {
-      try vehicle.takeOver(last.state)
-      machine.core.engine = vehicle.engine
+      try runner.takeOver(last.state)
+      machine.core.engine = runner.engine
       let session = ReplaySession(
-        machine.core, watchdog: vehicle.clock, limits: fastForward.limits(vehicle.clock, control))
-      try ride(session, to: events, vehicle.clock, fastForward, &last)
+        machine.core, watchdog: runner.clock, limits: fastForward.limits(runner.clock, control))
+      try replayAhead(session, to: events, runner.clock, fastForward, &last)
       if last.moment == start { fastForward.failed() } else { fastForward.succeeded() }
     } catch is FastForward.Interrupted {
       stop = .interrupted
@@ -31,7 +31,7 @@ extension Timeline {
       // Whether there is something wrong with the recording, the software engine will tell.
       fastForward.failed()
     }
-    try getOff(vehicle, fastForward, at: last)
+    try handBack(runner, fastForward, at: last)
     fastForward.softwareRuns(from: moment.instructions)
     return stop
   }
@@ -49,11 +49,11 @@ extension Timeline {
     }
   }
 
-  /// How many events before its end a ride looks for a place to leave a checkpoint: the very last may be none.
+  /// How many events before the goal a place for a checkpoint is looked for: the very last may be none.
   private static let approachEvents: UInt64 = 64
 
   /// Replays up to an event, and leaves checkpoints behind. The last one is in `last`.
-  private func ride(
+  private func replayAhead(
     _ session: ReplaySession, to events: UInt64, _ clock: any MachineClock, _ fastForward: FastForward,
     _ last: inout Checkpoint
   ) throws {
@@ -79,16 +79,16 @@ extension Timeline {
       guard isAtInteraction, try core.isBehindDigests else { continue }
       let isClose = core.progress.events + Timeline.approachEvents >= events && !isApproaching
       guard isClose || core.progress.events == events || clock.now() >= due else { continue }
-      guard let landing = try land(session.engine, count) else { continue }
-      last = landing
+      guard let checkpoint = try checkpointAhead(session.engine, count) else { continue }
+      last = checkpoint
       isApproaching = isClose || isApproaching
       due = clock.now() + fastForward.nextInterval
     }
   }
 
-  /// A checkpoint where the ride has come to, as the software engine would take one there; `nil` where it could not go
+  /// A checkpoint where this engine stands, as the software engine would take one there; `nil` where it could not go
   /// on from it.
-  private func land(_ engine: any Engine, _ count: StateDigest?) throws -> Checkpoint? {
+  private func checkpointAhead(_ engine: any Engine, _ count: StateDigest?) throws -> Checkpoint? {
     guard machine.epochs.all.count < Epochs.maximumCount, try engine.settle() else { return nil }
     let state = try engine.state()
     guard isPlain(state) else { return nil }
@@ -119,9 +119,9 @@ extension Timeline {
   }
 
   /// The software engine takes over at a checkpoint.
-  private func getOff(_ vehicle: FastForward.Vehicle, _ fastForward: FastForward, at checkpoint: Checkpoint) throws {
+  private func handBack(_ runner: FastForward.Runner, _ fastForward: FastForward, at checkpoint: Checkpoint) throws {
     // Where it is not known what was written, everything is taken for written.
-    if (try? vehicle.leave()) == nil { noteChanged(Array(0..<memory.pageCount)) }
+    if (try? runner.leave()) == nil { noteChanged(Array(0..<memory.pageCount)) }
     machine.core.engine = machine.engine
     machine.core.progress = checkpoint.progress
     try collectChanges()
