@@ -31,7 +31,8 @@ final class FastForward {
   /// The user wants the machine to stop.
   struct Interrupted: Error {}
 
-  private let kind: EngineKind
+  private let choice: FastForwardChoice
+  private let recorded: EngineKind
   private let header: TraceHeader
   private let slowStart: UInt64
   private let interval: UInt64
@@ -50,23 +51,20 @@ final class FastForward {
   init?(_ header: TraceHeader, _ options: Timeline.Options) {
     // A recording of the software engine delivers its interrupts where only that finds the place in no time.
     guard let recorded = EngineKind(rawValue: header.engine), recorded != .software,
-      let kind = FastForward.kind(options.fastForward, recordedBy: recorded), kind.isOffered
+      options.fastForward != .never, options.fastForward != .with(.software)
     else { return nil }
-    self.kind = kind
+    choice = options.fastForward
+    self.recorded = recorded
     self.header = header
     slowStart = options.slowStart
     interval = options.fastInterval
   }
 
   /// Hosts that do not run kernels with a user space emulate kernel mode, slower than the software engine does: there
-  /// that engine keeps kernel mode, and only user mode runs on the CPU.
-  private static func kind(_ choice: FastForwardChoice, recordedBy recorded: EngineKind) -> EngineKind? {
-    switch choice {
-    case .never, .with(.software): nil
-    case .with(let kind): kind
-    case .whereItIsFast:
-      if recorded == .kvm, HostFitness.hasKVM, HostFitness.runsUserSpace { .kvm } else { .hybrid }
-    }
+  /// that engine keeps kernel mode, and only user mode runs on the CPU. Found out by probes: not before it is asked.
+  private var kind: EngineKind {
+    if case .with(let kind) = choice { return kind }
+    return recorded == .kvm && HostFitness.hasKVM && HostFitness.runsUserSpace ? .kvm : .hybrid
   }
 
   // MARK: when
@@ -92,9 +90,11 @@ final class FastForward {
 
   /// The vCPU, made when it is first needed; `nil` where none can be had. From here on what is written is noted.
   func begin(_ initial: InitialMachine, _ memory: GuestMemory) -> Runner? {
-    if runner == nil { runner = try? Runner(kind, initial, memory: memory, header) }
+    if runner == nil, case let kind = kind, kind.isOffered {
+      runner = try? Runner(kind, initial, memory: memory, header)
+    }
     isBroken = runner == nil
-    written = PageSet(pageCount: memory.pageCount)
+    if !isBroken { written = PageSet(pageCount: memory.pageCount) }
     return runner
   }
 
