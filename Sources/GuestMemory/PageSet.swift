@@ -7,10 +7,17 @@ public struct PageSet: Sendable {
 
   public mutating func insert(_ page: Int) { words[page >> 6] |= 1 << UInt64(page & 63) }
 
+  /// What it holds, in ascending order.
+  public var all: [Int] { words.bitNumbers }
+
+  public mutating func removeAll() {
+    for word in words.indices { words[word] = 0 }
+  }
+
   /// Empties the set and returns what it held, in ascending order.
   public mutating func takeAll() -> [Int] {
-    defer { for word in words.indices { words[word] = 0 } }
-    return words.bitNumbers
+    defer { removeAll() }
+    return all
   }
 }
 

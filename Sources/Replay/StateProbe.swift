@@ -10,8 +10,8 @@ final class StateProbe {
   private let memory: GuestMemory
   private let rule: StateRule
   private let memoryDigest: MemoryDigest
-  /// One bit for each page that changed since the last `forgetTouched`.
-  private var touched: [UInt64]
+  /// The pages that changed since the last `forgetTouched`.
+  private var touched: PageSet
   /// The pages that changed since the memory's digest was last taken.
   private var stale: PageSet
   /// Told of the pages that the guest, or a delivery, has changed: checkpoints are made of them.
@@ -26,7 +26,7 @@ final class StateProbe {
     self.memory = memory
     self.rule = rule
     memoryDigest = MemoryDigest(of: memory)
-    touched = [UInt64](repeating: 0, count: (memory.pageCount + 63) / 64)
+    touched = PageSet(pageCount: memory.pageCount)
     stale = PageSet(pageCount: memory.pageCount)
   }
 
@@ -49,7 +49,7 @@ final class StateProbe {
   func note(_ pages: [Int]) {
     for page in pages {
       stale.insert(page)
-      touched[page >> 6] |= 1 << UInt64(page & 63)
+      touched.insert(page)
     }
   }
 
@@ -75,9 +75,7 @@ final class StateProbe {
       ranges: numbers.map { RangeCheck(number: $0, check: check(range: $0, shift)) })
   }
 
-  func forgetTouched() {
-    for word in touched.indices { touched[word] = 0 }
-  }
+  func forgetTouched() { touched.removeAll() }
 
   /// What differs from a recorded detail, in ranges that either side changed; after `memoryNow`.
   func differences(from detail: StateDetail) -> [PageDifference] {
@@ -110,11 +108,9 @@ final class StateProbe {
   /// The numbers of the ranges of `1 << shift` pages that hold a touched page, ascending.
   private func touchedRanges(_ shift: UInt8) -> [UInt32] {
     var numbers: [UInt32] = []
-    for word in touched.indices where touched[word] != 0 {
-      for bit in 0..<64 where touched[word] >> UInt64(bit) & 1 != 0 {
-        let number = UInt32((word << 6 + bit) >> Int(shift))
-        if numbers.last != number { numbers.append(number) }
-      }
+    for page in touched.all {
+      let number = UInt32(page >> Int(shift))
+      if numbers.last != number { numbers.append(number) }
     }
     return numbers
   }
