@@ -2,10 +2,10 @@
 # and a stack. Nothing answers there: reads give all ones. Ends with status 3 (code 1) when one does not.
         .include "machine.inc"
         .include "interrupts.inc"
+        .include "window.inc"
 
         .equ    WRONG_VALUE, 1
         .equ    NOWHERE, 0xd0000000     # physical, between the end of RAM and the devices below 4 GiB
-        .equ    WINDOW, 0x3fe00000      # linear, the last 2 MiB page of the first GiB
 
         .globl  start
 start:
@@ -13,16 +13,7 @@ start:
         call    interrupts_init
         print   "mmio\n"
 
-# Point the last page of the loader's page directory there, uncached.
-        mov     rax, cr3
-        mov     rax, [rax]
-        and     rax, ~0xfff
-        mov     rax, [rax]
-        and     rax, ~0xfff
-        mov     edx, NOWHERE | 0x93     # large, cache disable, writable, present
-        mov     [rax + 511 * 8], rdx
-        mov     ebx, WINDOW
-        invlpg  [rbx]
+        map_window NOWHERE
 
 # Loads of every size, aligned and not.
         xor     eax, eax

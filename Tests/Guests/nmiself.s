@@ -3,10 +3,10 @@
 # 1) when it does not come.
         .include "machine.inc"
         .include "interrupts.inc"
+        .include "window.inc"
 
         .equ    NO_NMI, 1
         .equ    APIC, 0xfee00000        # physical
-        .equ    WINDOW, 0x3fe00000      # linear, the last 2 MiB page of the first GiB
         .equ    ICR, 0x300              # interrupt command, low half
         .equ    NMI_TO_SELF, 0x40400
 
@@ -15,15 +15,7 @@ start:
         call    serial_init
         call    interrupts_init
         gate    2, on_nmi
-        mov     rax, cr3
-        mov     rax, [rax]
-        and     rax, ~0xfff
-        mov     rax, [rax]
-        and     rax, ~0xfff
-        mov     edx, APIC | 0x93        # large, cache disable, writable, present
-        mov     [rax + 511 * 8], rdx
-        mov     ebx, WINDOW
-        invlpg  [rbx]
+        map_window APIC
         mov     ebp, 50000
         mov     dword ptr [rbx + ICR], NMI_TO_SELF
 1:      in      al, POST

@@ -57,18 +57,7 @@ final class Twin {
     for number in 0..<16 { cpu[number] = state.register(number) }
     cpu.rip = UInt64(NATIVE_CODE_ADDRESS)
     cpu.rflags = state.rflags & 0x8d5 | 0x202
-    cpu[Slot.fcw] = UInt64(state.field(0, as: UInt16.self))
-    let status: UInt16 = state.field(2)
-    cpu[Slot.fsw] = UInt64(status & ~0x3800)
-    cpu[Slot.fpuTop] = UInt64(status >> 11 & 7)
-    cpu[Slot.ftw] = UInt64(state.field(4, as: UInt8.self))
-    cpu[Slot.mxcsr] = UInt64(state.field(24, as: UInt32.self))
-    for position in 0..<8 {
-      let number = (position + Int(status >> 11)) & 7
-      cpu[Slot.x87Significand + number] = state.field(32 + 16 * position)
-      cpu[Slot.x87SignExponent + number] = UInt64(state.field(40 + 16 * position, as: UInt16.self))
-    }
-    for lane in 0..<32 { cpu[Slot.xmm + lane] = state.field(160 + 8 * lane) }
+    cpu.loadFloatingPoint(state)
   }
 
   private func store(_ cpu: CPU, _ state: inout NativeState) {
@@ -187,5 +176,24 @@ extension SeededRandom {
       return (words[0], words[1])
     default: return (next(), next())
     }
+  }
+}
+
+extension CPU {
+  /// Takes over the x87 and SSE registers of a native state, but for the last x87 instruction and its operand.
+  func loadFloatingPoint(_ state: NativeState) {
+    let cpu = self
+    cpu[Slot.fcw] = UInt64(state.field(0, as: UInt16.self))
+    let status: UInt16 = state.field(2)
+    cpu[Slot.fsw] = UInt64(status & ~0x3800)
+    cpu[Slot.fpuTop] = UInt64(status >> 11 & 7)
+    cpu[Slot.ftw] = UInt64(state.field(4, as: UInt8.self))
+    cpu[Slot.mxcsr] = UInt64(state.field(24, as: UInt32.self))
+    for position in 0..<8 {
+      let number = (position + Int(status >> 11)) & 7
+      cpu[Slot.x87Significand + number] = state.field(32 + 16 * position)
+      cpu[Slot.x87SignExponent + number] = UInt64(state.field(40 + 16 * position, as: UInt16.self))
+    }
+    for lane in 0..<32 { cpu[Slot.xmm + lane] = state.field(160 + 8 * lane) }
   }
 }

@@ -118,21 +118,10 @@ final class FuzzMachine {
   }
 
   private func loadFloatingPoint(_ state: NativeState) {
-    cpu[Slot.fcw] = UInt64(state.field(0, as: UInt16.self))
-    let status: UInt16 = state.field(2)
-    cpu[Slot.fsw] = UInt64(status & ~0x3800)
-    cpu[Slot.fpuTop] = UInt64(status >> 11 & 7)
-    cpu[Slot.ftw] = UInt64(state.field(4, as: UInt8.self))
+    cpu.loadFloatingPoint(state)
     cpu[Slot.fop] = UInt64(state.field(6, as: UInt16.self))
     cpu[Slot.fip] = state.field(8)
     cpu[Slot.fdp] = state.field(16)
-    cpu[Slot.mxcsr] = UInt64(state.field(24, as: UInt32.self))
-    for position in 0..<8 {
-      let number = (position + Int(status >> 11)) & 7
-      cpu[Slot.x87Significand + number] = state.field(32 + 16 * position)
-      cpu[Slot.x87SignExponent + number] = UInt64(state.field(40 + 16 * position, as: UInt16.self))
-    }
-    for lane in 0..<32 { cpu[Slot.xmm + lane] = state.field(160 + 8 * lane) }
   }
 
   /// The state in the oracle's terms.
