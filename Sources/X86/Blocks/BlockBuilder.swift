@@ -80,12 +80,14 @@ struct BlockBuilder {
     end.pointee.rip = cpu.nextRIP(last)
     end.pointee.immediate = end.pointee.rip
     end.pointee.displacement = 0
-    let branches = BlockBuilder.endsBlock(last)
-    end.pointee.handler = branches && last.handler != .jcc ? .dispatch : .blockEnd
     opCount += 1
     for number in 0..<instructions { (first + (body + number)).pointee.left = UInt8(instructions - number) }
     if body > 0 { first.pointee.left = UInt8(instructions) }
+    let branches = BlockBuilder.endsBlock(last)
     Specialiser(cpu: cpu).specialise(first + body, count: instructions)
+    // A conditional branch without a fast form has set RIP, as all others have; one with a fast form comes to the end
+    // only where it is not taken.
+    end.pointee.handler = branches && !last.handler.isDirectConditional ? .dispatch : .blockEnd
   }
 
   /// Instructions after which RIP, or how code is found and decoded, may be another.

@@ -9,6 +9,7 @@ struct Block {
   /// The physical page of an instruction's second part; 0 when it does not cross pages.
   var secondPage: UInt64 = 0
   var rip: UInt64 = 0
+  /// `CPU.blockMode`.
   var mode: UInt64 = 0
   /// Where its operations lie in the arena, and how many they are with those that end the block.
   var firstOp: Int32 = 0
@@ -132,8 +133,8 @@ extension BlockCache {
   func find() -> Op? {
     let rip = cpu.rip
     let linear = cpu.codeLinear(rip)
-    guard let physical = cpu.fetchAddress(linear) else { return nil }
-    let mode = cpu[Slot.mode]
+    guard cpu.isInCodeSegment(rip), let physical = cpu.fetchAddress(linear) else { return nil }
+    let mode = cpu.blockMode
     var index = buckets[bucket(physical, rip)]
     while index >= 0 {
       let block = blocks + Int(index)
@@ -176,7 +177,7 @@ extension BlockCache {
     block.physical = physical
     block.secondPage = builder.secondPage
     block.rip = cpu.rip
-    block.mode = cpu[Slot.mode]
+    block.mode = cpu.blockMode
     block.firstOp = Int32(used)
     block.opCount = Int32(builder.opCount)
     block.length = Int32(builder.length)

@@ -198,7 +198,7 @@ struct Specialiser {
 
   /// A branch there cannot fault before the fetch.
   private func isReachable(_ target: UInt64) -> Bool {
-    cpu.is64Bit ? cpu.isCanonical(target) : cpu[Slot.mode] & Mode.wholeCodeSegment != 0
+    cpu.is64Bit ? cpu.isCanonical(target) : target <= cpu.codeLimit
   }
 
   /// Joins a comparison with the conditional branch behind it, which stays where it is and holds target and link.

@@ -2,9 +2,8 @@ extension CPU {
   /// Decodes the instruction at RIP; raises what fetching or decoding it raises, and returns false.
   func fetch(into op: Op) -> Bool {
     let linear = codeLinear(rip)
-    guard let physical = fetchAddress(linear) else { return false }
+    guard isInCodeSegment(rip), let physical = fetchAddress(linear) else { return false }
     let inSegment = codeBytesInSegment(rip)
-    guard inSegment > 0 else { return raiseProtection() }
     let inPage = 0x1000 - Int(physical & 0xfff)
     guard let (host, _) = ram(physical) else {
       return raiseProtection()
@@ -41,10 +40,13 @@ extension CPU {
     }
   }
 
+  /// Whether the code segment goes as far as the offset; raises #GP where it does not, whatever is mapped there.
+  @inline(__always)
+  func isInCodeSegment(_ offset: UInt64) -> Bool { offset <= codeLimit || raiseProtection() }
+
   /// How many bytes from an offset on the code segment holds, at most 15.
   func codeBytesInSegment(_ offset: UInt64) -> Int {
     if s[Slot.mode] & Mode.wholeCodeSegment != 0 { return 15 }
-    let limit = UInt64(segmentLimit(SegmentNumber.cs))
-    return offset > limit ? 0 : Int(min(15, limit - offset + 1))
+    return offset > codeLimit ? 0 : Int(min(15, codeLimit - offset + 1))
   }
 }

@@ -149,6 +149,9 @@ enum Handler: UInt16 {
   case stale
   /// The address to stop at.
   case stopHere
+
+  /// JO … JG in their fast forms.
+  var isDirectConditional: Bool { rawValue >= Handler.jccO.rawValue && rawValue <= Handler.jccG.rawValue }
 }
 
 /// ADD … CMP, as the opcodes number them.

@@ -67,8 +67,8 @@ extension CPU {
   func jump(_ target: UInt64) -> Bool {
     if s[Slot.mode] & Mode.codeSizeMask == Mode.code64 {
       guard isCanonical(target) else { return raiseProtection() }
-    } else if s[Slot.mode] & Mode.wholeCodeSegment == 0 {
-      guard target <= UInt64(segmentLimit(SegmentNumber.cs)) else { return raiseProtection() }
+    } else {
+      guard target <= codeLimit else { return raiseProtection() }
     }
     rip = target
     return true

@@ -23,6 +23,15 @@ enum Mode {
 extension CPU {
   @inline(__always) var codeSize: UInt64 { s[Slot.mode] & Mode.codeSizeMask }
 
+  /// The last offset of the code segment; that of 64-bit code is the last there is.
+  @inline(__always) var codeLimit: UInt64 { s[Slot.codeLimit] }
+
+  /// What a block is decoded under: the mode, and the limit of the code segment where it has one.
+  var blockMode: UInt64 {
+    let mode = s[Slot.mode]
+    return mode & Mode.wholeCodeSegment != 0 ? mode : mode | codeLimit &<< 32
+  }
+
   /// Derives CPL, the mode word, the TLB context and the translation key from the registers. To be called after every
   /// change of CR0, CR4, EFER, CS, SS, DS, ES, RFLAGS.VM or RFLAGS.AC, and at the end of `load(state)`.
   func modeChanged() {
@@ -46,10 +55,13 @@ extension CPU {
     if s[Slot.privilegeLevel] != level { s[SystemSlot.levelChanges] &+= 1 }
     s[Slot.privilegeLevel] = level
     s[Slot.mode] = mode
-    // Ways from RIP to code depend on the segment's base; 64-bit code has none.
-    let codeBase = mode & Mode.codeSizeMask == Mode.code64 ? 0 : segmentBase(SegmentNumber.cs)
-    if s[Slot.codeBase] != codeBase {
+    // Ways from RIP to code depend on the segment's base and limit; 64-bit code has none.
+    let is64 = mode & Mode.codeSizeMask == Mode.code64
+    let codeBase = is64 ? 0 : segmentBase(SegmentNumber.cs)
+    let codeLimit = is64 ? .max : UInt64(segmentLimit(SegmentNumber.cs))
+    if s[Slot.codeBase] != codeBase || s[Slot.codeLimit] != codeLimit {
       s[Slot.codeBase] = codeBase
+      s[Slot.codeLimit] = codeLimit
       newEpoch()
       noteCodeBase()
     }

@@ -116,6 +116,8 @@ enum Slot {
   static var kick: Int { 204 }
   /// The base of the code segment that `epoch` stands for.
   static var codeBase: Int { 205 }
+  /// The limit of the code segment that they were cached for; all ones for 64-bit code.
+  static var codeLimit: Int { 224 }
   /// Reserved bits of a page-table entry above the physical address width.
   static var reservedAddressBits: Int { 206 }
   /// The features that the MMU offers: bit 0 1 GiB pages.

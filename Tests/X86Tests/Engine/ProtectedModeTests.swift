@@ -59,20 +59,6 @@ internal import X86
   }
 
   private func withImage(_ body: (String) throws -> Void) throws {
-    let folder = NSTemporaryDirectory() + "chronovisor-protected-\(UUID().uuidString)"
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(atPath: folder) }
-    let (object, image) = (folder + "/protected.o", folder + "/protected.elf")
-    let assembled = CommandRunner.run(
-      "/usr/bin/as", ["--32", "--fatal-warnings", "-o", object, Self.folder + "/protected.asm"])
-    try #require(assembled.status == 0, "\(assembled.errors)")
-    let linked = CommandRunner.run(
-      "/usr/bin/ld",
-      [
-        "-m", "elf_i386", "-N", "-static", "--no-warn-rwx-segments", "--build-id=none", "-Ttext=0x100000", "-e",
-        "start", "-o", image, object,
-      ])
-    try #require(linked.status == 0, "\(linked.errors)")
-    try body(image)
+    try MultibootImage.make(Self.folder + "/protected.asm", body)
   }
 }
