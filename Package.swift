@@ -64,6 +64,7 @@ let package = Package(
     tests("DevicesTests", ["Devices", "VMMCore"]),
     tests("TraceTests", ["Trace", "VMMCore"]),
     .target(name: "NativeOracle", path: "Tests/NativeOracle"),
+    .executableTarget(name: "OracleServer", dependencies: ["NativeOracle"], path: "Tests/OracleServer"),
     tests("X86Tests", ["X86", "GuestMemory", "VMMCore", "NativeOracle", "Loaders"]),
     tests("KVMTests", ["KVM", "GuestMemory", "VMMCore"]),
     tests("LoadersTests", ["Loaders", "GuestMemory", "VMMCore"]),

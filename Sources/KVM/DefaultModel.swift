@@ -5,6 +5,7 @@ extension CPUCatalogue {
   /// What guests of the KVM engine can be told on this host: what it has in hardware, as far as it can be logged.
   public static let kvm = CPUCatalogue(
     engine: "kvm", offered: kvmOffered, defaults: CPUFeature.level2, brand: "chronovisor virtual CPU",
+    undefined: .host,
     refusals: unloggable.map { ($0, "KVM lets the guest read it past the log: use --engine software") })
 
   /// Nothing tells the recorder when these are read.
@@ -17,22 +18,17 @@ extension CPUCatalogue {
       .movbe, .fsgsbase, .bmi1, .smep, .bmi2, .erms, .adx, .smap, .clflushopt, .umip, .lzcnt, .pdpe1gb, .pcid, .invpcid,
     ]
     let kvm = CPUModel(name: "KVM", leaves: (try? System().supportedLeaves()) ?? [])
-    let host = CPUModel(name: "host", leaves: [1, 7, 0x8000_0001].map { hostLeaf($0) })
+    let host = HostUndefined.host
     let always: [CPUFeature] = [.apic, .mtrr, .hypervisor]
     return CPUFeature.level2.filter { always.contains($0) || host.has($0) } + others.filter { kvm.has($0) }
   }
 
-  private static func hostLeaf(_ leaf: UInt32) -> CPUIDLeaf {
-    let words = chost_cpuid(leaf, 0)
-    return CPUIDLeaf(leaf, eax: words.eax, ebx: words.ebx, ecx: words.ecx, edx: words.edx)
-  }
 }
 
 extension CPUModel {
   /// What CPUID tells guests of the KVM engine by default: the common ground of every 64-bit host, without what cannot
   /// be logged and what needs XSAVE.
-  public static let kvmDefault = CPUModel(
-    name: "default", features: CPUFeature.level2, brand: "chronovisor virtual CPU")
+  public static let kvmDefault = CPUCatalogue.kvm.defaultModel
 }
 
 extension System {

@@ -30,6 +30,8 @@ public struct Divergence: Error, Equatable, Sendable {
   public var pages: [PageDifference] = []
   /// The events before it, oldest first, with their ordinals.
   public var before: [String] = []
+  /// What was executed since the last check with results that CPUs have otherwise, in a recording of a host's CPU.
+  public var doubts: [UndefinedDoubt] = []
   /// What it may come from, and what to do.
   public var advice: String?
 
@@ -94,6 +96,7 @@ extension Divergence {
     for page in pages {
       lines.append("  memory differs in \(page.start), \(page.pageCount) page\(page.pageCount == 1 ? "" : "s")")
     }
+    for doubt in doubts { lines.append("  undefined behaviour that is not imitated: \(doubt)") }
     if !before.isEmpty { lines.append("  events before it:") }
     return lines + before.map { "    " + $0 } + (advice.map { ["  " + $0] } ?? [])
   }

@@ -40,7 +40,8 @@ public enum EngineKind: String, Sendable, CaseIterable {
   public var defaultCPUModel: CPUModel {
     switch self {
     case .kvm: .kvmDefault
-    case .software, .hybrid: .softwareDefault
+    case .software: .softwareDefault
+    case .hybrid: CPUCatalogue.hybrid.defaultModel
     }
   }
 }
@@ -111,6 +112,7 @@ extension CPUCatalogue {
     var catalogue = CPUCatalogue.software
     catalogue.engine = EngineKind.hybrid.rawValue
     catalogue.refusals = CPUCatalogue.kvm.refusals
+    catalogue.undefined = CPUCatalogue.kvm.undefined
     catalogue.offered.removeAll { feature in CPUCatalogue.kvm.refusals.contains { $0.feature == feature } }
     return catalogue
   }()

@@ -29,6 +29,12 @@ enum Refusal {
 }
 
 extension TraceReader {
+  /// This host's CPU does as the recording one where the manuals leave it open, or had no part in the recording.
+  func isOfThisCPU(_ recorded: EngineKind) -> Bool {
+    // Old recordings by KVM do not say, and some of them only KVM replays.
+    recorded == .software || header.stateRule == .first || header.cpuModel.undefined == .host
+  }
+
   /// Features of the recorded CPU that guests of an engine cannot have on this host.
   func missingFeatures(for kind: EngineKind) -> [CPUFeature] {
     let offered = kind.cpuModels.offered

@@ -38,6 +38,8 @@ final class ReplayCore {
   let probe: StateProbe
   /// The rule of the trace's digests.
   private let rule: StateRule
+  /// The host's CPU took part in the recording.
+  private let isOfHostCPU: Bool
   var progress: ReplayProgress
   /// How many instructions were retired since the begin, as far as that is known: `nil` stands for the engine's count.
   var countInstructions: (() -> UInt64?)?
@@ -51,6 +53,7 @@ final class ReplayCore {
     self.onOutput = onOutput
     progress = ReplayProgress(cursor: cursor)
     rule = cursor.reader.header.stateRule
+    isOfHostCPU = cursor.reader.header.engine != EngineKind.software.rawValue
     engine.follow(rule)
     probe = StateProbe(engine: engine, memory: memory, rule: rule)
   }
@@ -145,6 +148,7 @@ final class ReplayCore {
     guard isRecorded else { return }
     probe.forgetTouched()
     progress.detail = nil
+    _ = engine.takeDoubts()
     checkHeld()
   }
 
@@ -164,6 +168,7 @@ final class ReplayCore {
     let position = Position(ordinal: progress.events)
     var divergence = Divergence(kind: kind, position: position, lastGood: progress.lastGood, state: state)
     divergence.before = progress.history.lines
+    if isOfHostCPU { divergence.doubts = engine.takeDoubts() }
     return divergence
   }
 }

@@ -29,7 +29,7 @@ public final class TraceReplayer {
   private static func kind(asked: EngineKind?, recorded: EngineKind, _ reader: TraceReader) -> EngineKind {
     switch asked {
     case nil where recorded == .kvm && !reader.missingFeatures(for: .kvm).isEmpty: .software
-    case nil: recorded.isOffered ? recorded : .software
+    case nil: recorded.isOffered && reader.isOfThisCPU(recorded) ? recorded : .software
     case .kvm where recorded == .hybrid && EngineKind.hybrid.isOffered: .hybrid
     case .some(let kind): kind
     }
@@ -90,6 +90,14 @@ public final class TraceReplayer {
     let here = HostDescription.current()
     if reader.header.hostCPUID != 0, reader.header.hostCPUID != here.cpuidDigest {
       notes.append("  recorded on another CPU (\(reader.header.host)); this one is \(here.text)")
+    }
+    let recorded = reader.header.cpuModel.undefined
+    if reader.header.engine != EngineKind.software.rawValue, kind != .software, recorded != .host {
+      notes.append("  the recording CPU's undefined behaviour is another: use --engine software where it diverges")
+    }
+    if kind == .software, case let others = recorded.inimitable, !others.isEmpty {
+      notes.append(
+        "  what the recording CPU does otherwise than the software engine: \(others.joined(separator: "; "))")
     }
     return notes
   }

@@ -63,6 +63,7 @@ private enum Tag {
   static let guestKind: UInt8 = 10
   static let commandLine: UInt8 = 11
   static let startEpoch: UInt8 = 12
+  static let undefined: UInt8 = 13
   static let firstMandatory: UInt8 = 128
   static let stateRule: UInt8 = 128
 }
@@ -95,6 +96,7 @@ extension TraceHeader {
     add(Tag.guestKind, guestKind)
     add(Tag.commandLine, commandLine)
     add(Tag.startEpoch, startEpoch)
+    if cpuModel.undefined != .reference { add(Tag.undefined, cpuModel.undefined.encodedBytes()) }
     if stateRule != .first { add(Tag.stateRule, stateRule.rawValue) }
     return fits ? out.bytes : nil
   }
@@ -132,11 +134,33 @@ extension TraceHeader {
     case Tag.guestKind: guestKind = text
     case Tag.commandLine: commandLine = text
     case Tag.startEpoch: startEpoch = try field.read64()
+    case Tag.undefined: cpuModel.undefined = try UndefinedProfile(decoding: &field)
     case Tag.stateRule:
       let number = try field.read64()
       guard let rule = StateRule(rawValue: number) else { throw input.fail("unknown rule \(number) of CPU states") }
       stateRule = rule
     default: if tag >= Tag.firstMandatory { throw input.fail("unknown field \(tag)") }
+    }
+  }
+}
+
+extension UndefinedProfile {
+  fileprivate func encodedBytes() -> [UInt8] {
+    var out = ByteWriter()
+    for (number, word) in encoded {
+      out.append(number)
+      out.append32(word)
+    }
+    return out.bytes
+  }
+
+  fileprivate init(decoding input: inout ByteReader) throws(DecodingError) {
+    self.init()
+    while !input.isAtEnd {
+      let (number, word) = (try input.byte(), try input.read32())
+      guard decode(number: number, word: word) else {
+        throw input.fail("unknown undefined behaviour \(number): \(hex(word))")
+      }
     }
   }
 }

@@ -8,17 +8,22 @@ public struct CPUCatalogue: Sendable {
   public var defaults: [CPUFeature]
   /// The processor's name in CPUID.
   public var brand: String
+  /// What guests get where the manuals leave it open.
+  public var undefined: UndefinedProfile
+  /// Whether a model may name another profile: the host's CPU has its own.
+  public var choosesUndefined: Bool { engine == "software" }
   /// Why some features are not offered; for others it is that the engine lacks them.
   public var refusals: [(feature: CPUFeature, reason: String)]
 
   public init(
     engine: String, offered: [CPUFeature], defaults: [CPUFeature], brand: String,
-    refusals: [(feature: CPUFeature, reason: String)] = []
+    undefined: UndefinedProfile = .reference, refusals: [(feature: CPUFeature, reason: String)] = []
   ) {
     self.engine = engine
     self.offered = offered
     self.defaults = defaults
     self.brand = brand
+    self.undefined = undefined
     self.refusals = refusals
   }
 
@@ -33,9 +38,10 @@ public struct CPUCatalogue: Sendable {
   }
 
   /// The default model.
-  public var defaultModel: CPUModel { CPUModel(name: "default", features: defaults, brand: brand) }
+  public var defaultModel: CPUModel { model("default", defaults, undefined) }
 
-  /// The model that a text describes: a name, then `,+feature` and `,-feature` in any number. Its name is the text.
+  /// The model that a text describes: a name, then `,+feature`, `,-feature` and `,undefined=profile` in any number. Its
+  /// name is the text.
   public func model(_ text: String) throws(CPUModelError) -> CPUModel {
     let parts = text.split(separator: ",", omittingEmptySubsequences: false)
     let name = parts.first.map { String($0) } ?? ""
@@ -44,9 +50,14 @@ public struct CPUCatalogue: Sendable {
       throw CPUModelError("no CPU model \(name): there are \(known); `--cpu help` lists the features")
     }
     var features = base.features
+    var undefined = undefined
     for part in parts.dropFirst() {
+      if part.hasPrefix("undefined=") {
+        undefined = try profile(named: part.dropFirst("undefined=".count))
+        continue
+      }
       guard let sign = part.first, sign == "+" || sign == "-" else {
-        throw CPUModelError("\(part): give +FEATURE or -FEATURE after the CPU model")
+        throw CPUModelError("\(part): give +FEATURE, -FEATURE or undefined=PROFILE after the CPU model")
       }
       guard let feature = CPUFeature.named(part.dropFirst()) else {
         throw CPUModelError("no CPU feature \(part.dropFirst()): `--cpu help` lists them")
@@ -61,7 +72,24 @@ public struct CPUCatalogue: Sendable {
     if let missing = features.first(where: { !offered.contains($0) }) {
       throw CPUModelError("\(missing.name): \(refusal(of: missing))")
     }
-    return CPUModel(name: text, features: features, brand: brand)
+    return model(text, features, undefined)
+  }
+
+  private func model(_ name: String, _ features: [CPUFeature], _ undefined: UndefinedProfile) -> CPUModel {
+    var model = CPUModel(name: name, features: features, brand: brand)
+    model.undefined = undefined
+    return model
+  }
+
+  private func profile(named name: Substring) throws(CPUModelError) -> UndefinedProfile {
+    guard let known = UndefinedProfile.named.first(where: { $0.name == name }) else {
+      let names = UndefinedProfile.named.map(\.name).joined(separator: ", ")
+      throw CPUModelError("no profile \(name) of undefined behaviour: there are \(names)")
+    }
+    guard choosesUndefined || known.profile == undefined else {
+      throw CPUModelError("undefined=\(name): the \(engine) engine has what this host's CPU does")
+    }
+    return known.profile
   }
 
   private func refusal(of feature: CPUFeature) -> String {

@@ -18,15 +18,19 @@ public struct CPUIDLeaf: Equatable, Hashable, Sendable {
   }
 }
 
-/// What CPUID tells the guest: the same on every host, and nothing that a recording cannot log.
+/// What CPUID tells the guest: the same on every host, and nothing that a recording cannot log; and the profile of the
+/// undefined.
 public struct CPUModel: Equatable, Sendable {
   /// The name that `--cpu` takes and the trace header holds.
   public var name: String
   public var leaves: [CPUIDLeaf]
+  /// What it does where the manuals leave it open.
+  public var undefined: UndefinedProfile
 
-  public init(name: String, leaves: [CPUIDLeaf]) {
+  public init(name: String, leaves: [CPUIDLeaf], undefined: UndefinedProfile = .reference) {
     self.name = name
     self.leaves = leaves
+    self.undefined = undefined
   }
 
   /// The leaf as CPUID answers it; zeros for one that does not exist.

@@ -100,6 +100,9 @@ public protocol Engine: AnyObject {
   /// While set, `run` returns `.kicked` soon after the guest has lowered CR8, where the engine can tell.
   var stopsAtLowerTaskPriority: Bool { get set }
 
+  /// What was executed since the last call with a result that CPUs have otherwise and that is not imitated.
+  func takeDoubts() -> [UndefinedDoubt]
+
   /// Makes `run` return `.kicked` soon, or at once when it is not running. Any thread, and signal handlers.
   func kick()
 }
@@ -114,6 +117,7 @@ extension Engine {
     return try privilegeLevel() < 3
   }
   public func follow(_ rule: StateRule) {}
+  public func takeDoubts() -> [UndefinedDoubt] { [] }
   public var repeatIterations: UInt64 { 0 }
   public var stopsInsideRepeat: Bool { false }
   public func runIterations(_ count: UInt64) throws(EngineError) -> VCPUExit {

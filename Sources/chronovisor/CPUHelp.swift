@@ -12,8 +12,10 @@ enum CPUHelp {
 
   static var text: String {
     let catalogues = EngineKind.allCases.map(\.cpuModels)
-    var lines = ["--cpu MODEL[,+FEATURE][,-FEATURE]...", "", "models:"]
+    var lines = ["--cpu MODEL[,+FEATURE][,-FEATURE][,undefined=PROFILE]...", "", "models:"]
     lines += columns(catalogues[0].models.map { ["  " + $0.name, $0.summary] })
+    lines += ["", "undefined=PROFILE (what the manuals leave open; the software engine's choice):"]
+    lines += ["  " + UndefinedProfile.named.map(\.name).joined(separator: ", ")]
     lines += ["", "features (d: in the default model, +: offered, -: not to be had):"]
     let rows = CPUFeature.all.map { feature in
       ["  " + feature.name] + catalogues.map { mark(feature, in: $0) }

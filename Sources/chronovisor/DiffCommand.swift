@@ -48,7 +48,9 @@ enum DiffCommand: Command {
       [
         ("memory", byteSize(a.header.memorySize), byteSize(b.header.memorySize)),
         ("command line", a.header.commandLine, b.header.commandLine),
-        ("CPU model", a.header.cpuModel.name, b.header.cpuModel.name), ("images", images(a), images(b)),
+        ("CPU model", a.header.cpuModel.name, b.header.cpuModel.name),
+        ("undefined behaviour", a.header.cpuModel.undefined.name, b.header.cpuModel.undefined.name),
+        ("images", images(a), images(b)),
       ])
     if a.header.cpuModel.leaves != b.header.cpuModel.leaves { found.append("guest CPUID: differs") }
     let (first, second) = (try a.initialMachine(), try b.initialMachine())

@@ -22,13 +22,27 @@ enum DoctorCommand: Command {
   private static func probe(_ arguments: Arguments) {
     do {
       let report = try HostProbe.run()
-      say(arguments.has("--json") ? json(report).text : report.text)
+      say(arguments.has("--json") ? json(report).text : "\(report.text)\n\(undefinedText)")
     } catch {
       // No KVM is a finding too: the software engine needs none.
       let text = "\(error)"
       say(
-        arguments.has("--json") ? JSON.object([("kvm", .bool(false)), ("reason", .string(text))]).text : without(text))
+        arguments.has("--json")
+          ? JSON.object([("kvm", .bool(false)), ("reason", .string(text)), undefinedMember]).text
+          : "\(without(text))\n\(undefinedText)")
     }
+  }
+
+  /// What the host's CPU does where the manuals leave it open.
+  private static var undefinedText: String {
+    let host = UndefinedProfile.host
+    let lines = ["Undefined behaviour of this CPU: \(host.name)."]
+    guard !host.inimitable.isEmpty else { return lines[0] }
+    return lines[0] + " No other engine imitates: \(host.inimitable.joined(separator: ", "))."
+  }
+
+  private static var undefinedMember: (String, JSON) {
+    ("undefined", .undefined(.host))
   }
 
   /// Records and replays the built-in guests on every engine that this host has.
@@ -85,7 +99,7 @@ enum DoctorCommand: Command {
             ])
           })
       ),
-      ("conclusions", .array(report.conclusions.map { .string($0) })),
+      ("conclusions", .array(report.conclusions.map { .string($0) })), undefinedMember,
     ])
   }
 }

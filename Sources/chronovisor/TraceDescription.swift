@@ -55,6 +55,7 @@ extension TraceDescription {
         "\(timestamp(header.startEpoch)) on \(printable(header.host)), CPUID digest \(hex(header.hostCPUID))",
       ],
       ["engine", "\(printable(header.engine)), CPU model \(printable(header.cpuModel.name))"],
+      ["undefined", header.cpuModel.undefined.name],
       ["clock", "\(header.clock.rawValue), seed \(header.seed)"],
       ["guest", "\(printable(header.guestKind)), \(byteSize(header.memorySize)) of memory"],
     ]
@@ -99,6 +100,7 @@ extension TraceDescription {
         .object([
           ("name", .string(header.cpuModel.name)),
           ("features", .array(header.cpuModel.features.map { .string($0.name) })), ("leaves", .array(leaves)),
+          ("undefined", .undefined(header.cpuModel.undefined)),
         ])
       ),
       ("clock", .string(header.clock.rawValue)), ("seed", .string(String(header.seed))),
@@ -108,6 +110,17 @@ extension TraceDescription {
       ("eventChunks", .number(UInt64(reader.eventChunks.count))), ("eventBytes", .number(eventBytes)),
       ("events", .number(events)),
       ("counts", .object(counts.map { ($0.kind, .number($0.count)) })), ("end", end?.json ?? .null),
+    ])
+  }
+}
+
+extension JSON {
+  /// What a CPU does where the manuals leave it open.
+  static func undefined(_ profile: UndefinedProfile) -> JSON {
+    .object([
+      ("name", .string(profile.name)),
+      ("unlikeReference", .array(profile.items(unlike: .reference).map { .string($0) })),
+      ("inimitable", .array(profile.inimitable.map { .string($0) })),
     ])
   }
 }

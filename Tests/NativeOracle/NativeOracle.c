@@ -1,11 +1,11 @@
 #define _GNU_SOURCE
-#include "NativeOracle.h"
+#include "local.h"
 
 #include <pthread.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <ucontext.h>
 
@@ -42,8 +42,19 @@ static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP};
 enum { SIGNAL_COUNT = sizeof signals / sizeof signals[0] };
 static struct sigaction previous[SIGNAL_COUNT];
 
+/// The exception behind a signal, where the context does not name it (QEMU's user mode).
+static int vector_of(const siginfo_t *info) {
+  switch (info->si_signo) {
+  case SIGILL: return 6;
+  case SIGTRAP: return info->si_code == TRAP_BRKPT || info->si_code == SI_KERNEL ? 3 : 1;
+  case SIGFPE: return info->si_code == FPE_INTDIV ? 0 : 16;
+  case SIGBUS: return info->si_code == BUS_ADRALN ? 17 : 12;
+  default: return info->si_code == SEGV_MAPERR || info->si_code == SEGV_ACCERR ? 14 : 13;
+  }
+}
+
 /// The registers of an interrupted run, and the way out of it.
-static void take(ucontext_t *context) {
+static void take(const siginfo_t *info, ucontext_t *context) {
   native_segments();
   static const int order[16] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
                                 REG_R8,  REG_R9,  REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15};
@@ -55,7 +66,7 @@ static void take(ucontext_t *context) {
   state->cr2 = (uint64_t)gregs[REG_CR2];
   state->error_code = (uint64_t)gregs[REG_ERR];
   memcpy(state->fx, context->uc_mcontext.fpregs, sizeof state->fx);
-  trapped = (int)gregs[REG_TRAPNO];
+  trapped = gregs[REG_TRAPNO] < 0 ? vector_of(info) : (int)gregs[REG_TRAPNO];
   context->uc_mcontext.fpregs->cwd = 0x37f;
   context->uc_mcontext.fpregs->swd = 0;
   context->uc_mcontext.fpregs->mxcsr = 0x1f80;
@@ -66,13 +77,28 @@ static void take(ucontext_t *context) {
 }
 
 static void handle(int number, siginfo_t *info, void *raw) {
-  (void)info;
+  // Linux clears DF for a handler, QEMU's user mode does not.
+  __asm__ volatile("cld");
   if (running) {
-    take(raw);
+    take(info, raw);
     return;
   }
   for (int i = 0; i < SIGNAL_COUNT; i++)
     if (signals[i] == number) sigaction(number, &previous[i], NULL);
+}
+
+static sigjmp_buf out_of_trial;
+static void leave_trial(int number) { siglongjmp(out_of_trial, number); }
+
+/// RDFSBASE works: tried, since not every emulator tells.
+static int has_base_instructions(void) {
+  struct sigaction action = {.sa_handler = leave_trial}, before;
+  sigaction(SIGILL, &action, &before);
+  int works = sigsetjmp(out_of_trial, 1) == 0;
+  uint64_t base;
+  if (works) __asm__ volatile("rdfsbase %0" : "=r"(base));
+  sigaction(SIGILL, &before, NULL);
+  return works;
 }
 
 static void prepare(void) {
@@ -80,8 +106,7 @@ static void prepare(void) {
   void *base = mmap((void *)(uintptr_t)NATIVE_CODE_ADDRESS, area, PROT_NONE,
                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
   if (base != (void *)(uintptr_t)NATIVE_CODE_ADDRESS) return;
-  enum { HAS_FSGSBASE = 2 };
-  if ((getauxval(AT_HWCAP2) & HAS_FSGSBASE) == 0) return;
+  if (!has_base_instructions()) return;
   code_page = base;
   operand_area = code_page + (NATIVE_MEMORY_ADDRESS - NATIVE_CODE_ADDRESS);
   if (mprotect(code_page, 4096, PROT_READ | PROT_WRITE | PROT_EXEC) != 0) return;
@@ -89,7 +114,7 @@ static void prepare(void) {
   available = 1;
 }
 
-int native_available(void) {
+int local_available(void) {
   pthread_once(&once, prepare);
   return available;
 }
@@ -116,8 +141,8 @@ static void run_with_handlers(void) {
   sigaltstack(&before, NULL);
 }
 
-int native_execute(NativeState *state, const uint8_t *code, size_t length, uint8_t *memory, size_t memory_size) {
-  if (!native_available() || length > NATIVE_CODE_SIZE || memory_size > NATIVE_MEMORY_SIZE) abort();
+int local_execute(NativeState *state, const uint8_t *code, size_t length, uint8_t *memory, size_t memory_size) {
+  if (!local_available() || length > NATIVE_CODE_SIZE || memory_size > NATIVE_MEMORY_SIZE) abort();
   pthread_mutex_lock(&lock);
   place(code, length);
   if (memory_size > 0) memcpy(operand_area, memory, memory_size);

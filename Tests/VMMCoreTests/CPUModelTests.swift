@@ -63,8 +63,8 @@ import VMMCore
   @Test(arguments: [
     ("", "no CPU model : there are default, x86-64, x86-64-v2, max; `--cpu help` lists the features"),
     ("core2", "no CPU model core2: there are default, x86-64, x86-64-v2, max; `--cpu help` lists the features"),
-    ("max,avx", "avx: give +FEATURE or -FEATURE after the CPU model"),
-    ("max,", ": give +FEATURE or -FEATURE after the CPU model"),
+    ("max,avx", "avx: give +FEATURE, -FEATURE or undefined=PROFILE after the CPU model"),
+    ("max,", ": give +FEATURE, -FEATURE or undefined=PROFILE after the CPU model"),
     ("max,+avx", "no CPU feature avx: `--cpu help` lists them"),
     ("max,+tsc", "tsc: no clock"),
     ("max,+bmi1", "bmi1: the test engine does not have it here"),

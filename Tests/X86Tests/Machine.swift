@@ -21,9 +21,12 @@ final class Machine {
   let core: CPUCore
   var cpu: CPU { core.cpu }
 
-  init(_ mode: Mode, code: [UInt8] = [], prepare: (inout CPUState) -> Void = { _ in }) throws {
+  init(
+    _ mode: Mode, code: [UInt8] = [], undefined: UndefinedProfile = .reference,
+    prepare: (inout CPUState) -> Void = { _ in }
+  ) throws {
     memory = try GuestMemory(size: 4 << 20)
-    core = CPUCore(memory: memory, model: CPUModel(name: "test", leaves: []))
+    core = CPUCore(memory: memory, model: CPUModel(name: "test", leaves: [], undefined: undefined))
     memory.write(code, at: GuestPhysicalAddress(Machine.codeAddress))
     var state = Machine.state(mode)
     if mode == .long64 { Machine.mapIdentity(memory) }
@@ -60,6 +63,12 @@ final class Machine {
     for index in UInt64(0)..<512 {
       memory.store(index << 21 | 0x87, at: GuestPhysicalAddress(tables + 0x2000 + index * 8))
     }
+  }
+
+  /// Replaces the code; returns the address behind it.
+  func place(_ code: [UInt8]) -> UInt64 {
+    memory.write(code, at: GuestPhysicalAddress(Machine.codeAddress))
+    return Machine.codeAddress + UInt64(code.count)
   }
 
   /// Executes a number of instructions.

@@ -7,6 +7,7 @@
 #define CKVM_H
 
 #include "CHostCPUID.h"
+#include "CHostExecute.h"
 #include <errno.h>
 #include <linux/kvm.h>
 #include <stddef.h>

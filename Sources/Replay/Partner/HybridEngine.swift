@@ -37,6 +37,8 @@ final class HybridEngine: Engine, DeadlineEngine {
     host = try HostStretch(memory: memory, cpuModel: cpuModel)
   }
 
+  func takeDoubts() -> [UndefinedDoubt] { software.takeDoubts() }
+
   /// Stretches of user mode that ran on the host's CPU.
   private(set) var stretches: UInt64 = 0
 

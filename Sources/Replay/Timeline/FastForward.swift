@@ -51,7 +51,9 @@ final class FastForward {
   init?(_ header: TraceHeader, _ options: Timeline.Options) {
     // A recording of the software engine delivers its interrupts where only that finds the place in no time.
     guard let recorded = EngineKind(rawValue: header.engine), recorded != .software,
-      options.fastForward != .never, options.fastForward != .with(.software)
+      options.fastForward != .never, options.fastForward != .with(.software),
+      // The host's CPU would leave other flags behind.
+      header.cpuModel.undefined == .host
     else { return nil }
     choice = options.fastForward
     self.recorded = recorded

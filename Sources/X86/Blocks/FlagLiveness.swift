@@ -8,7 +8,8 @@ struct FlagEffect {
   /// May fault or leave the block, so that the flags before it are seen.
   var leaves = false
 
-  init(_ op: Op) {
+  /// - Parameter keepsShifted: the profile of the undefined has shifts keep a flag.
+  init(_ op: Op, keepsShifted: Bool) {
     leaves = op.isMemory
     switch op.handler {
     case .aluRMReg, .aluRegRM, .aluRMImm:
@@ -26,8 +27,8 @@ struct FlagEffect {
     case .shiftRMImm:
       let counts = op.immediate & (op.size == 8 ? 63 : 31) != 0
       writes = op.kind >= 4 && counts
-      kills = writes
-      reads = !writes
+      kills = writes && !keepsShifted
+      reads = !kills
     case .movRMReg, .movRegRM, .movRMImm, .movzx, .movsx, .bswap, .movbeLoad, .movbeStore, .convertA, .convertD, .nop:
       break
     case .lea: leaves = false

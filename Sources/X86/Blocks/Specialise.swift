@@ -1,13 +1,24 @@
+internal import VMMCore
+
 /// Gives the instructions of a block their fast forms: one handler for each common operation, size and kind of operand,
 /// without flags where nothing can see them, and comparisons joined with the branch behind them.
 struct Specialiser {
   let cpu: CPU
+  /// The fast forms of shifts and of IMUL leave undefined flags as the reference does.
+  private let hasReferenceShifts: Bool
+  private let hasReferenceProducts: Bool
+
+  init(cpu: CPU) {
+    self.cpu = cpu
+    hasReferenceShifts = !(cpu.differs(.shiftLeft) || cpu.differs(.shiftRight) || cpu.differs(.shiftArithmetic))
+    hasReferenceProducts = !cpu.differs(.multiply)
+  }
 
   func specialise(_ first: Op, count: Int) {
     var live = true
     for number in stride(from: count - 1, through: 0, by: -1) {
       let op = first + number
-      let effect = FlagEffect(op)
+      let effect = FlagEffect(op, keepsShifted: !hasReferenceShifts)
       let dead = effect.writes && !live
       if effect.leaves || effect.reads {
         live = true
@@ -33,7 +44,8 @@ struct Specialiser {
     case .jmp, .jcc, .call, .ret, .jmpRM, .callRM: return branch(op)
     case .setcc: return op.isMemory ? nil : .setccRegister
     case .cmov: return op.isMemory || op.size < 4 ? nil : op.size == 8 ? .cmov64 : .cmov32
-    case .imulRegRM: return op.isMemory ? nil : op.size == 8 ? .imul64 : op.size == 4 ? .imul32 : nil
+    case .imulRegRM:
+      return op.isMemory || !hasReferenceProducts ? nil : op.size == 8 ? .imul64 : op.size == 4 ? .imul32 : nil
     default: return nil
     }
   }
@@ -131,6 +143,7 @@ struct Specialiser {
     op.pointee.immediate &= wide ? 63 : 31
     guard op.immediate != 0 else { return nil }
     switch op.kind {
+    case _ where flags && !hasReferenceShifts: return nil
     case 4, 6: return flags ? (wide ? .shl64 : .shl32) : (wide ? .shlQuiet64 : .shlQuiet32)
     case 5: return flags ? (wide ? .shr64 : .shr32) : (wide ? .shrQuiet64 : .shrQuiet32)
     case 7: return flags ? (wide ? .sar64 : .sar32) : (wide ? .sarQuiet64 : .sarQuiet32)

@@ -204,6 +204,8 @@ public final class SoftwareEngine: Engine {
     set { cpu[SystemSlot.stopsAtLowerPriority] = newValue ? 1 : 0 }
   }
 
+  public func takeDoubts() -> [UndefinedDoubt] { cpu.takeDoubts().filter { $0.isDoubtful(under: model.undefined) } }
+
   // MARK: kicks
 
   public func kick() { core.kick() }

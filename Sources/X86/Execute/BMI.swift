@@ -1,3 +1,5 @@
+internal import VMMCore
+
 // BMI1, BMI2 and ADX.
 extension CPU {
   /// ADCX and ADOX: an addition that carries through CF or OF alone.
@@ -23,21 +25,20 @@ extension CPU {
     guard let source = readRMWord(op) else { return false }
     let other = registerWord(op.kind, size)
     switch op.handler {
-    case .andn: finishLogic(op.reg, ~other & source, size, carry: false)
-    case .blsr: finishLogic(op.kind, source & (source &- 1), size, carry: source == 0)
-    case .blsmsk: finishLogic(op.kind, source ^ (source &- 1), size, carry: source == 0)
-    case .blsi: finishLogic(op.kind, source & (0 &- source), size, carry: source != 0)
+    case .andn: finishLogic(op.reg, ~other & source, size, carry: false, .andNot, source)
+    case .blsr: finishLogic(op.kind, source & (source &- 1), size, carry: source == 0, .bitFields, source)
+    case .blsmsk: finishLogic(op.kind, source ^ (source &- 1), size, carry: source == 0, .bitFields, source)
+    case .blsi: finishLogic(op.kind, source & (0 &- source), size, carry: source != 0, .bitFields, source)
     case .bzhi:
       let index = other & 0xff
       let keeps = index < UInt64(8 * size)
-      finishLogic(op.reg, keeps ? source & ((1 << index) - 1) : source, size, carry: !keeps)
+      let value = keeps ? source & ((1 << index) - 1) : source
+      finishLogic(op.reg, value, size, carry: !keeps, .bitFields, source)
     case .bextr:
       let (start, length) = (other & 0xff, other >> 8 & 0xff)
       let shifted = source >> start
-      finishLogic(op.reg, length < 64 ? shifted & ((1 << length) - 1) : shifted, size, carry: false)
-      // SF, AF and PF are undefined: as AMD's CPUs have them.
-      s[Slot.flagSign] &= 0xff
-      s[Slot.flagCarry] = 8
+      let value = length < 64 ? shifted & ((1 << length) - 1) : shifted
+      finishLogic(op.reg, value, size, carry: false, .bitExtract, source)
     case .pdep: setRegisterWord(op.reg, deposit(other, source), size)
     case .pext: setRegisterWord(op.reg, extract(other, source), size)
     case .rorx:
@@ -54,10 +55,16 @@ extension CPU {
     return true
   }
 
-  private func finishLogic(_ register: UInt8, _ value: UInt64, _ size: Int, carry: Bool) {
+  private func finishLogic(
+    _ register: UInt8, _ value: UInt64, _ size: Int, carry: Bool, _ group: UndefinedFlags, _ source: UInt64
+  ) {
+    let before = flagsBefore(group)
     setRegisterWord(register, value, size)
     setResultFlags(value, size)
-    setCarries(carry: carry, overflow: false)
+    setCarries(carry: carry, overflow: false, adjust: group == .bitExtract)
+    // SF of BEXTR is undefined: the reference clears it.
+    if group == .bitExtract { s[Slot.flagSign] &= 0xff }
+    imitate(group, before: before, result: value, source: source, size: size)
   }
 
   /// MULX: rDX times the operand; the low half goes to VEX.vvvv first, so that the high half wins.

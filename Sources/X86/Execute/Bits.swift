@@ -1,3 +1,5 @@
+internal import VMMCore
+
 // BT, BTS, BTR, BTC, BSF, BSR, TZCNT, LZCNT, POPCNT, CRC32.
 extension CPU {
   /// BT and its kin with the bit's number in a register: in memory that reaches beyond the operand.
@@ -5,6 +7,7 @@ extension CPU {
   func executeBitRegister(_ op: Op) -> Bool {
     let size = op.size
     let number = registerWord(op.reg, size)
+    let before = flagsBefore(.bitTest)
     guard op.isMemory else { return finishBit(op, number) }
     let bits = Int64(8 * size)
     let offset = Int64(bitPattern: signExtended(number, size))
@@ -13,13 +16,19 @@ extension CPU {
     let bit = number & UInt64(bits - 1)
     if op.kind == 0 {
       guard let value = loadWord(at, size) else { return false }
-      cf = value >> bit & 1 != 0
+      finishBitTest(op, value, number, before)
       return true
     }
     guard prepareStore(at, size), let value = loadWord(at, size), storeWord(changed(op.kind, value, bit), at, size)
     else { return false }
-    cf = value >> bit & 1 != 0
+    finishBitTest(op, value, number, before)
     return true
+  }
+
+  private func finishBitTest(_ op: Op, _ value: UInt64, _ number: UInt64, _ before: UInt64) {
+    let bit = number & UInt64(8 * op.size - 1)
+    cf = value >> bit & 1 != 0
+    imitate(.bitTest, before: before, result: changed(op.kind, value, bit), source: number, size: op.size)
   }
 
   /// The address of the word that holds the bit.
@@ -43,9 +52,10 @@ extension CPU {
 
   private func finishBit(_ op: Op, _ number: UInt64) -> Bool {
     let bit = number & UInt64(8 * op.size - 1)
+    let before = flagsBefore(.bitTest)
     if op.kind == 0 {
       guard let value = readRMWord(op) else { return false }
-      cf = value >> bit & 1 != 0
+      finishBitTest(op, value, number, before)
       return true
     }
     var old: UInt64 = 0
@@ -53,7 +63,7 @@ extension CPU {
       old = $0
       return changed(op.kind, $0, bit)
     }
-    if done { cf = old >> bit & 1 != 0 }
+    if done { finishBitTest(op, old, number, before) }
     return done
   }
 
@@ -61,13 +71,19 @@ extension CPU {
   @inline(never)
   func executeBitScan(_ op: Op) -> Bool {
     guard let source = readRMWord(op) else { return false }
+    let before = flagsBefore(source == 0 ? .bitScanOfZero : .bitScan)
     s[Slot.flagZero] = source
     s[Slot.flagSign] = 0
     s[Slot.flagCarry] = 0
-    guard source != 0 else { return true }
+    guard source != 0 else {
+      if op.size == 4 && s[Slot.scanOfZeroClears] != 0 { setRegisterWord(op.reg, registerWord(op.reg, 4), 4) }
+      imitate(.bitScanOfZero, before: before, result: 0, source: 0, size: op.size)
+      return true
+    }
     let found = op.handler == .bsf ? source.trailingZeroBitCount : 63 - source.leadingZeroBitCount
     setRegisterWord(op.reg, UInt64(found), op.size)
     s[Slot.flagSign] = UInt64(found)
+    imitate(.bitScan, before: before, result: UInt64(found), source: source, size: op.size)
     return true
   }
 
@@ -75,6 +91,7 @@ extension CPU {
   @inline(never)
   func executeBitCount(_ op: Op) -> Bool {
     guard let source = readRMWord(op) else { return false }
+    let before = flagsBefore(.bitCount)
     let bits = 8 * op.size
     let count: Int
     if op.handler == .tzcnt {
@@ -86,6 +103,7 @@ extension CPU {
     setCarries(carry: source == 0, overflow: of)
     s[Slot.flagZero] = UInt64(count)
     s[Slot.flagSign] = 1
+    imitate(.bitCount, before: before, result: UInt64(count), source: source, size: op.size)
     return true
   }
 

@@ -1,3 +1,5 @@
+internal import VMMCore
+
 // MUL, IMUL, DIV, IDIV.
 extension CPU {
   /// MUL and one-operand IMUL: the double-length product in AX, or rDX and rAX.
@@ -6,6 +8,7 @@ extension CPU {
     let size = op.size
     guard let source = readRMWord(op) else { return false }
     let isSigned = op.handler == .imulRM
+    let before = flagsBefore(.multiply)
     let low: UInt64
     let high: UInt64
     if isSigned {
@@ -28,6 +31,7 @@ extension CPU {
       ? size == 8 ? high == UInt64(bitPattern: Int64(bitPattern: low) >> 63) : signExtended(low, size) == low
       : upper & sizeMask(size) == 0
     setCarries(carry: !fits, overflow: !fits, adjust: af)
+    imitate(.multiply, before: before, result: low, source: source, size: size)
     return true
   }
 
@@ -40,14 +44,15 @@ extension CPU {
     let (a, b) = (Int64(bitPattern: signExtended(source, size)), Int64(bitPattern: signExtended(other, size)))
     let (product, overflow) = a.multipliedReportingOverflow(by: b)
     let low = UInt64(bitPattern: product)
+    let before = flagsBefore(.multiply)
     setRegisterWord(op.reg, low, size)
     let fits = !overflow && signExtended(low, size) == low
     setCarries(carry: !fits, overflow: !fits, adjust: af)
+    imitate(.multiply, before: before, result: low, source: source, size: size)
     return true
   }
 
-  /// DIV and IDIV; #DE when the divisor is zero or the quotient does not fit. The flags are undefined: what is set
-  /// here is what AMD's CPUs do.
+  /// DIV and IDIV; #DE when the divisor is zero or the quotient does not fit.
   @inline(never)
   func executeDivide(_ op: Op) -> Bool {
     let size = op.size
@@ -67,9 +72,11 @@ extension CPU {
       setRegisterWord(0, value, size)
       setRegisterWord(16, rest, size)
     }
+    let before = flagsBefore(.divide)
     s[Slot.flagZero] = 1
     s[Slot.flagSign] = 1
     s[Slot.flagCarry] |= 8
+    imitate(.divide, before: before, result: value, source: divisor, size: size)
     return true
   }
 

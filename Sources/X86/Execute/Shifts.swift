@@ -1,3 +1,5 @@
+internal import VMMCore
+
 /// What a shift or rotation yields; nothing changes but the value when the count is zero.
 private struct Shifted {
   var value: UInt64
@@ -18,19 +20,34 @@ extension CPU {
       return modifyRMWord(op) { $0 }
     }
     var shifted = Shifted(value: 0, carry: false, overflow: false, setsResult: false)
+    let group = undefinedFlags(op.kind)
+    let before = flagsBefore(group)
+    var source: UInt64 = 0
     guard
       modifyRMWord(
         op,
         {
+          source = $0
           shifted = shift(op.kind, $0, by, size)
           return shifted.value
         })
     else { return false }
-    // AF is undefined after a shift: AMD's CPUs set it.
+    // AF is undefined after a shift: the reference sets it.
     let adjust = shifted.setsResult || af
     if shifted.setsResult { setResultFlags(shifted.value, size) }
     setCarries(carry: shifted.carry, overflow: shifted.overflow, adjust: adjust)
+    imitate(group, before: before, result: shifted.value, source: source, size: size, places: by)
     return true
+  }
+
+  private func undefinedFlags(_ kind: UInt8) -> UndefinedFlags {
+    switch kind {
+    case 0, 1: .rotate
+    case 2, 3: .rotateThroughCarry
+    case 4, 6: .shiftLeft
+    case 5: .shiftRight
+    default: .shiftArithmetic
+    }
   }
 
   private func shift(_ kind: UInt8, _ value: UInt64, _ by: UInt64, _ size: Int) -> Shifted {
@@ -110,11 +127,16 @@ extension CPU {
     let by = (op.handler == .doubleShiftCL ? rcx : op.immediate) & (size == 8 ? 63 : 31)
     guard by != 0 else { return modifyRMWord(op) { $0 } }
     let filler = registerWord(op.reg, size)
+    let before = flagsBefore(.doubleShift)
+    var source: UInt64 = 0
     var result: UInt64 = 0
     var carry = false
     var overflow = false
     let done = modifyRMWord(op) { value in
-      if op.kind == 0 {
+      source = value
+      if by > bits {
+        (result, carry) = longDoubleShift(op.kind, value, filler, by)
+      } else if op.kind == 0 {
         (result, carry) = doubleLeft(value, filler, by, bits)
       } else {
         (result, carry) = doubleRight(value, filler, by, bits)
@@ -126,25 +148,24 @@ extension CPU {
     }
     guard done else { return false }
     setResultFlags(result, size)
-    if by >= bits && op.kind == 0 { overflow = carry }
+    if by >= bits && op.kind == 0 && s[Slot.longDoubleShift] == 0 { overflow = carry }
     setCarries(carry: carry, overflow: overflow, adjust: true)
+    imitate(.doubleShift, before: before, result: result, source: source, size: size, places: by)
     return true
   }
 
-  /// A 16-bit operand may be shifted by more than 16: the filler then comes in twice, as the host's CPU has it.
+  /// A 16-bit operand may be shifted by more than 16.
+  private func longDoubleShift(_ kind: UInt8, _ value: UInt64, _ filler: UInt64, _ by: UInt64) -> (UInt64, Bool) {
+    let choice = UndefinedProfile.LongDoubleShift(rawValue: UInt8(truncatingIfNeeded: s[Slot.longDoubleShift]))
+    let shifted = LongDoubleShiftResult(choice ?? .secondTwice, value, filler, by: by, right: kind != 0)
+    return (UInt64(shifted.value), shifted.carry)
+  }
+
   private func doubleLeft(_ value: UInt64, _ filler: UInt64, _ by: UInt64, _ bits: UInt64) -> (UInt64, Bool) {
-    if by > bits {
-      let rest = by - bits
-      return (filler << rest | filler >> (bits - rest), false)
-    }
     return (value << by | filler >> (bits - by), value >> (bits - by) & 1 != 0)
   }
 
   private func doubleRight(_ value: UInt64, _ filler: UInt64, _ by: UInt64, _ bits: UInt64) -> (UInt64, Bool) {
-    if by > bits {
-      let rest = by - bits
-      return (filler >> rest | filler << (bits - rest), false)
-    }
     return (value >> by | filler << (bits - by), value >> (by - 1) & 1 != 0)
   }
 }

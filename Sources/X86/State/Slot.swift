@@ -145,9 +145,15 @@ enum Slot {
 
   static var replies: Int { 256 }
   static var replyCapacity: Int { 256 }
-  /// For SYSTEM and FPU families: words of their own.
+  /// Words of the system family's own: `SystemSlot`.
   static var systemScratch: Int { 512 }
-  static var vectorScratch: Int { 640 }
+  /// The undefined as the profile has it: a word for each of `UndefinedFlags`, 0 where it is the reference; then
+  /// `UndefinedProfile.LongDoubleShift`, and whether BSF and BSR of zero clear the upper half.
+  static var undefinedRules: Int { 640 }
+  static var longDoubleShift: Int { 672 }
+  static var scanOfZeroClears: Int { 673 }
+  /// RIP behind the last instruction whose result no profile imitates, by `UndefinedDoubt.About.index`; 0 for none.
+  static var doubts: Int { 704 }
   static var tlbEntries: Int { 1024 }
   static var fetchTLB: Int { tlbEntries + 3 * TLB.wordsPerContext }
   static var count: Int { fetchTLB + 2 * FetchTLB.wordsPerContext }

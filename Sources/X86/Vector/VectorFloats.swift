@@ -1,3 +1,5 @@
+internal import VMMCore
+
 // SSE arithmetic on packed and scalar values (0F 51 … 5F, 7C, 7D, C2, D0).
 extension CPU {
   func executeFloat(_ op: Op) -> Bool {
@@ -150,6 +152,7 @@ extension CPU {
 
   /// RCPPS, RCPSS, RSQRTPS, RSQRTSS: raise nothing.
   private func executeApproximation(_ op: Op) -> Bool {
+    note(.result(.approximations))
     let isReciprocal = op.opcode == 0x53
     let function: (UInt32) -> UInt32 = {
       isReciprocal ? Approximation.reciprocal($0) : Approximation.reciprocalRoot($0)

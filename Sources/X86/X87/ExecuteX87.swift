@@ -1,3 +1,5 @@
+internal import VMMCore
+
 extension CPU {
   /// The escapes D8 … DF, and FWAIT (9B): `op.opcode` and `op.modRM` say which.
   @inline(never)
@@ -168,6 +170,7 @@ extension X87Unit {
 
   /// D9 F0 … F7.
   private func executeFunctions0(_ position: Int) -> Bool {
+    if position < 4 { cpu.note(.result(.transcendentals)) }
     switch position {
     case 0: return unary { $1.powerMinusOne($0) }
     case 1: return binaryPopping { $2.logarithm($0, times: $1) }
@@ -186,6 +189,7 @@ extension X87Unit {
 
   /// D9 F8 … FF.
   private func executeFunctions1(_ position: Int) -> Bool {
+    if [1, 3, 6, 7].contains(position) { cpu.note(.result(.transcendentals)) }
     switch position {
     case 0: return remainder(ieee: false)
     case 1: return binaryPopping { $2.logarithmPlusOne($0, times: $1) }

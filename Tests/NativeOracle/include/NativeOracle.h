@@ -34,6 +34,13 @@ enum {
   NATIVE_FLAGS = 0x204cd5,
 };
 
+/// The shell command of a program that answers in this process's place (environment variable CHRONOVISOR_ORACLE), so that
+/// an emulator can be the oracle; NULL without one.
+const char *native_command(void);
+
+/// Answers requests of another process, from one descriptor to another, to the end of the input. 0 when all went well.
+int native_serve(int input, int output);
+
 /// Whether this host can run it: x86-64 Linux that lets a process map writable code and write FS and GS bases.
 int native_available(void);
 

@@ -2,6 +2,7 @@ internal import Foundation
 internal import NativeOracle
 internal import Support
 import Testing
+internal import VMMCore
 
 @testable internal import X86
 
@@ -65,6 +66,11 @@ extension FuzzRun {
     }
     let excluded = FormCatalog.all.filter { $0.exclusion != nil }
     let faults = exceptions.indices.filter { exceptions[$0] > 0 }.map { "\($0): \(exceptions[$0])" }
+    lines.append("profile of the undefined: \(OracleProfile.found.name)")
+    if Emulator.isOracle {
+      lines.append("not compared as a whole, because the emulator has it otherwise: \(maskedPrograms) programs")
+      lines += maskLines
+    }
     lines.append("left out: " + excluded.map { "\($0.name) (\($0.exclusion ?? ""))" }.joined(separator: "; "))
     lines.append("programs ended by exceptions, by vector: \(faults.joined(separator: ", "))")
     lines.append(
@@ -74,6 +80,16 @@ extension FuzzRun {
       "seed \(seed): \(instructions) instructions (and \(preparations) that prepare for them) in \(programs) programs, "
         + "\(wanted - uncovered.count) of \(wanted) forms, \(differences.count) differences")
     return lines.joined(separator: "\n")
+  }
+
+  /// What was masked: the forms with each mask. Under `Emulator.isMeasured` the table of `QEMUMasks`.
+  private var maskLines: [String] {
+    let kinds = Set(masked.values.map(\.rawValue)).sorted().filter { $0 != 0 }
+    return kinds.map { kind in
+      let keys = masked.keys.filter { masked[$0]?.rawValue == kind }.sorted()
+      let what = OracleMask(rawValue: kind).text
+      return Emulator.isMeasured ? "\(what): \(keys.joined(separator: ", "))" : "  \(what): \(keys.count) forms"
+    }
   }
 
   private func pad(_ text: String, _ width: Int, left: Bool = false) -> String {

@@ -1,3 +1,5 @@
+internal import VMMCore
+
 @testable internal import X86
 
 /// How the report groups forms.
@@ -69,14 +71,31 @@ extension InstructionForm {
 
   /// Why the fuzzer does not execute the form; `nil` for those that it must cover.
   var exclusion: String? {
+    if let feature, !OracleProfile.cpu.has(feature) { return "this CPU has no \(feature.name)" }
     switch systemOperation {
-    case .syscall: "enters the host's kernel"
-    case .rdtsc, .rdtscp: "reads the host's clock"
-    case .rdrand, .rdseed: "random"
-    case .cpuid, .xgetbv, .rdpid: "tells of the host"
-    case .int1: "the hypervisor below the host reports another RIP"
-    case .sgdt, .sidt, .sldt, .str, .smsw: "the host's kernel answers in the CPU's place (UMIP)"
-    default: nil
+    case .syscall: return "enters the host's kernel"
+    case .rdtsc, .rdtscp: return "reads the host's clock"
+    case .rdrand, .rdseed: return "random"
+    case .cpuid, .xgetbv, .rdpid: return "tells of the host"
+    case .int1: return "the hypervisor below the host reports another RIP"
+    case .sgdt, .sidt, .sldt, .str, .smsw: return "the host's kernel answers in the CPU's place (UMIP)"
+    default: return nil
+    }
+  }
+
+  /// What a CPU must have for the form, beyond x86-64-v2.
+  private var feature: CPUFeature? {
+    switch handler {
+    case .tzcnt, .andn, .bextr, .blsr, .blsmsk, .blsi: .bmi1
+    case .bzhi, .pdep, .pext, .rorx, .sarx, .shlx, .shrx, .mulx: .bmi2
+    case .lzcnt: .lzcnt
+    case .adcx, .adox: .adx
+    case .movbeLoad, .movbeStore: .movbe
+    default:
+      switch systemOperation {
+      case .rdfsbase, .rdgsbase, .wrfsbase, .wrgsbase: .fsgsbase
+      default: nil
+      }
     }
   }
 

@@ -25,12 +25,13 @@ final class FuzzMachine {
   private static let physicalArea = physicalCode + area - code
 
   /// The default model, with what the host's CPU has besides and user code can tell: INVPCID (#GP instead of #UD),
-  /// MXCSR.MM.
+  /// MXCSR.MM; and what that does where the manuals leave it open.
   private static let model: CPUModel = {
     var model = CPUModel.softwareDefault
+    model.undefined = OracleProfile.found
     for index in model.leaves.indices {
-      if model.leaves[index].leaf == 7 { model.leaves[index].ebx |= 1 << 10 }
-      if model.leaves[index].leaf == 0x8000_0001 { model.leaves[index].ecx |= 1 << 7 }
+      if model.leaves[index].leaf == 7 && OracleProfile.cpu.has(.invpcid) { model.leaves[index].ebx |= 1 << 10 }
+      if model.leaves[index].leaf == 0x8000_0001 && OracleProfile.hasMisalignedSSE { model.leaves[index].ecx |= 1 << 7 }
     }
     return model
   }()

@@ -18,6 +18,9 @@ struct FuzzProgram {
   var memoryAfter: [UInt8] = []
   /// The last instruction's result is compared with a tolerance.
   var isApproximate = false
+  /// What of the last instruction's outcome is not compared: it ends the program.
+  var mask: OracleMask = []
+  var isOver: Bool { end != .arrived || isApproximate || !mask.isEmpty }
 }
 
 /// Makes random programs: each instruction is chosen, and executed by the software CPU at once, so that the next one's
@@ -73,10 +76,10 @@ struct ProgramMaker {
     let theme = pickTheme()
     if let first { append(first, keepingFaults: FormCatalog.all[first].isPrivileged) }
     for _ in 0..<random.pick([1, 2, 3, 4, 6, 8, 12, 16, 24]) {
-      guard program.code.count < 900, program.end == .arrived, !program.isApproximate else { break }
+      guard program.code.count < 900, !program.isOver else { break }
       append(theme.forms[random.below(theme.forms.count)])
     }
-    if wantsFault && program.end == .arrived && !program.isApproximate { appendFault(theme.forms) }
+    if wantsFault && !program.isOver { appendFault(theme.forms) }
     program.after = program.start
     machine.store(to: &program.after)
     program.memoryAfter = machine.operands()
@@ -111,7 +114,7 @@ struct ProgramMaker {
       state.setField(24, state.field(24, as: UInt32.self) | 0x1f80)
     }
     // With MXCSR.MM some instructions read no more of an operand than they need: no faults then.
-    if random.chance(10) && !wantsFault { state.setField(26, UInt16(2)) }
+    if random.chance(10) && !wantsFault && OracleProfile.hasMisalignedSSE { state.setField(26, UInt16(2)) }
     state.setField(6, UInt16(truncatingIfNeeded: random.next()) & 0x7ff)
     state.setField(8, random.next() & 0x7fff_ffff_ffff)
     state.setField(16, random.next() & 0x7fff_ffff_ffff)
@@ -155,6 +158,7 @@ struct ProgramMaker {
     program.forms.append(number)
     program.end = end
     program.isApproximate = form.isApproximate
+    program.mask = Emulator.mask(of: form)
     if end == .arrived { coverSelectors(form) }
   }
 
@@ -195,6 +199,7 @@ struct ProgramMaker {
     program.code += bytes
     program.forms.append(number)
     program.isApproximate = FormCatalog.all[number].isApproximate
+    program.mask = Emulator.mask(of: FormCatalog.all[number])
     program.end = machine.step(to: codeEnd)
     if program.end == .arrived { coverSelectors(FormCatalog.all[number]) }
   }

@@ -25,6 +25,9 @@ struct FuzzRun {
   private(set) var approximations = 0
   private(set) var exactApproximations = 0
   private(set) var differences: [Difference] = []
+  /// Programs that end in a form with a mask, and what was masked, by `maskKey`.
+  private(set) var maskedPrograms = 0
+  private(set) var masked: [String: OracleMask] = [:]
 
   init() throws {
     machine = try FuzzMachine()
@@ -68,8 +71,20 @@ struct FuzzRun {
       if let vector { notes.append("vector \(vector) at \(state.rip), here none") }
     }
     if program.isApproximate { approximate(&expected, state, program) }
+    if Emulator.isOracle { Emulator.level(&state, expected) }
     notes += difference(host: state, here: expected) + difference(memory, program.memoryAfter)
+    notes = unmasked(notes, program)
     return notes.isEmpty ? nil : notes.joined(separator: ", ")
+  }
+
+  /// What is left of the notes under the mask of the program's last form.
+  private mutating func unmasked(_ notes: [String], _ program: FuzzProgram) -> [String] {
+    guard !program.mask.isEmpty, let form = program.forms.last else { return notes }
+    masked[FormCatalog.all[form].maskKey, default: []].formUnion(
+      notes.reduce(into: []) { $0.insert(OracleMask(note: $1)) })
+    maskedPrograms += 1
+    if program.mask.contains(.end) { return [] }
+    return notes.filter { !program.mask.contains(OracleMask(note: $0)) }
   }
 
   private func compareFault(_ event: FuzzEvent, _ host: NativeState, _ here: NativeState) -> [String] {

@@ -1,0 +1,30 @@
+#define _GNU_SOURCE
+#include "CHostExecute.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+_Static_assert(offsetof(struct chost_registers, rflags) == 32, "execute.S");
+
+enum { PAGE = 4096 };
+
+void chost_call(struct chost_registers *registers, const void *code) __attribute__((visibility("hidden")));
+
+void *chost_code_map(void) {
+  void *map = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return map == MAP_FAILED ? NULL : map;
+}
+
+void chost_code_unmap(void *map) { munmap(map, PAGE); }
+
+int chost_execute(void *map, const uint8_t *code, size_t length, struct chost_registers *registers) {
+  static const uint8_t ret = 0xc3;
+  if (length > 4000) return -E2BIG;
+  if (mprotect(map, PAGE, PROT_READ | PROT_WRITE) != 0) return -errno;
+  memcpy(map, code, length);
+  memcpy((uint8_t *)map + length, &ret, 1);
+  if (mprotect(map, PAGE, PROT_READ | PROT_EXEC) != 0) return -errno;
+  chost_call(registers, map);
+  return 0;
+}

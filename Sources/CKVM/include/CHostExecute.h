@@ -1,0 +1,20 @@
+/// A few instructions on the host's CPU, in this process.
+#ifndef CHRONOVISOR_CHOST_EXECUTE_H
+#define CHRONOVISOR_CHOST_EXECUTE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct chost_registers {
+  uint64_t rax, rcx, rdx, rbx, rflags;
+};
+
+/// Memory for code, executable and not writable but while code is placed; NULL when the host gives none.
+void *chost_code_map(void);
+void chost_code_unmap(void *map);
+
+/// Runs `length` bytes (at most 4000) of user-mode code between the registers given. The code may use its stack, RAX, RCX,
+/// RDX, RBX, the flags, XMM0, XMM1 and the x87, which it leaves empty; it must not fault. Returns 0 or -errno.
+int chost_execute(void *map, const uint8_t *code, size_t length, struct chost_registers *registers);
+
+#endif

@@ -1,0 +1,152 @@
+/// What a CPU does where the manuals leave it open, as far as engines can imitate it, and where they cannot.
+///
+/// A profile is part of the CPU model. Software recordings have the reference on every host, so that they are the
+/// same everywhere; a recording by the host's CPU has what that CPU does (`UndefinedProbe`).
+public struct UndefinedProfile: Equatable, Sendable {
+  /// SHLD and SHRD of 16 bits by more than 16 places.
+  public enum LongDoubleShift: UInt8, Sendable, CaseIterable {
+    /// The bits of the second operand come in twice; CF is clear.
+    case secondTwice = 0
+    /// The first operand comes in again behind the second.
+    case firstAgain
+    case other
+  }
+
+  /// Results that no choice tells apart: as the engine has them, or not.
+  @frozen public enum Result: UInt8, Sendable, CaseIterable {
+    /// RCPPS, RSQRTPS and their scalar forms.
+    case approximations = 0
+    /// C0, C1, C2, C3 of the x87 where they are undefined.
+    case x87Conditions
+    /// FSIN, FCOS, FPTAN, FPATAN, F2XM1, FYL2X, FYL2XP1 in their last bit.
+    case transcendentals
+  }
+
+  private var rules: [FlagRule] = UndefinedFlags.allCases.map(\.reference)
+  public var longDoubleShift = LongDoubleShift.secondTwice
+  /// BSF and BSR of 32 bits whose source is zero clear the upper half of the destination, and not only leave it alone.
+  public var scanOfZeroClearsUpperHalf = false
+  /// Digests of samples where they are not the reference's; 0 where they are.
+  private var results = [UInt32](repeating: 0, count: Result.allCases.count)
+
+  /// AMD family 1Ah.
+  public init() {}
+
+  public subscript(flags: UndefinedFlags) -> FlagRule {
+    get { rules[Int(flags.rawValue)] }
+    set { rules[Int(flags.rawValue)] = newValue }
+  }
+
+  public subscript(result: Result) -> UInt32 {
+    get { results[Int(result.rawValue)] }
+    set { results[Int(result.rawValue)] = newValue }
+  }
+
+  /// The fixed profile of software recordings.
+  public static let reference = UndefinedProfile()
+}
+
+// Known CPUs.
+extension UndefinedProfile {
+  /// The profiles with names.
+  public static let named: [(name: String, profile: UndefinedProfile)] = [
+    ("amd-1ah", reference), ("amd-19h", amd19h), ("qemu-tcg", qemu),
+  ]
+
+  /// Measured on model 1 (Zen 3): BSF and BSR write ZF and leave the others. Models from 10h on (Zen 4) do as 1Ah.
+  private static let amd19h: UndefinedProfile = {
+    var profile = UndefinedProfile()
+    profile[.bitScan] = FlagRule([:])
+    profile[.bitScanOfZero] = FlagRule([:])
+    return profile
+  }()
+
+  /// QEMU's translator, measured on version 7.2.
+  private static let qemu: UndefinedProfile = {
+    var profile = UndefinedProfile()
+    return profile
+  }()
+
+  /// `amd-1ah` and so on; what differs from the nearest named one otherwise: `amd-1ah with …`.
+  public var name: String {
+    if let known = Self.named.first(where: { $0.profile == self }) { return known.name }
+    let differences = Self.named.map { (name: $0.name, items: items(unlike: $0.profile)) }
+    let nearest = differences.min { $0.items.count < $1.items.count }!
+    return "\(nearest.name) with \(nearest.items.joined(separator: "; "))"
+  }
+
+  /// What is not as in another profile, in words.
+  public func items(unlike base: UndefinedProfile) -> [String] {
+    var items: [String] = []
+    for flags in UndefinedFlags.allCases where self[flags] != base[flags] {
+      let rule = self[flags]
+      let parts = flags.flags.filter { rule[$0] != base[flags][$0] }.map { "\($0) \(rule[$0])" }
+      items.append("\(flags): \(parts.joined(separator: ", "))")
+    }
+    if longDoubleShift != base.longDoubleShift { items.append("longDoubleShift: \(longDoubleShift)") }
+    if scanOfZeroClearsUpperHalf != base.scanOfZeroClearsUpperHalf {
+      items.append("bitScanOfZero: upper half \(scanOfZeroClearsUpperHalf ? "cleared" : "kept")")
+    }
+    for result in Result.allCases where self[result] != base[result] {
+      items.append("\(result): " + (self[result] == 0 ? "reference" : "digest \(hex(UInt64(self[result])))"))
+    }
+    return items
+  }
+
+  /// What no engine imitates: the software engine does as the reference there.
+  public var inimitable: [String] {
+    var items: [String] = []
+    for flags in UndefinedFlags.allCases {
+      let rule = self[flags]
+      let others = flags.flags.filter { rule[$0] == .other || flags == .logic && rule[$0] != flags.reference[$0] }
+      if !others.isEmpty { items.append("\(flags.instructions) (\(others.map { "\($0)" }.joined(separator: ", ")))") }
+    }
+    if longDoubleShift == .other { items.append("SHLD or SHRD of 16 bits by more than 16") }
+    return items + Result.allCases.filter { self[$0] != 0 }.map(\.instructions)
+  }
+}
+
+// The form in a trace: pairs of a number and a word, only where it is not the reference.
+extension UndefinedProfile {
+  /// Numbers of what is not a rule of flags.
+  private enum Number {
+    static let longDoubleShift: UInt8 = 64
+    static let scanOfZeroClearsUpperHalf: UInt8 = 65
+    static let firstResult: UInt8 = 128
+  }
+
+  public var encoded: [(number: UInt8, word: UInt32)] {
+    var pairs: [(number: UInt8, word: UInt32)] = []
+    for flags in UndefinedFlags.allCases where self[flags] != flags.reference {
+      pairs.append((flags.rawValue, self[flags].word))
+    }
+    if longDoubleShift != .secondTwice { pairs.append((Number.longDoubleShift, UInt32(longDoubleShift.rawValue))) }
+    if scanOfZeroClearsUpperHalf { pairs.append((Number.scanOfZeroClearsUpperHalf, 1)) }
+    for result in Result.allCases where self[result] != 0 {
+      pairs.append((Number.firstResult + result.rawValue, self[result]))
+    }
+    return pairs
+  }
+
+  /// Takes in one pair; false when it means nothing here.
+  public mutating func decode(number: UInt8, word: UInt32) -> Bool {
+    if let flags = UndefinedFlags(rawValue: number) {
+      var rule = FlagRule([:])
+      for flag in flags.flags { rule[flag] = FlagRule(word: word)[flag] }
+      self[flags] = rule
+      return rule.word == word
+    }
+    switch number {
+    case Number.longDoubleShift:
+      guard let choice = LongDoubleShift(rawValue: UInt8(truncatingIfNeeded: word)), word < 256 else { return false }
+      longDoubleShift = choice
+    case Number.scanOfZeroClearsUpperHalf:
+      guard word <= 1 else { return false }
+      scanOfZeroClearsUpperHalf = word == 1
+    default:
+      guard let result = Result(rawValue: number &- Number.firstResult) else { return false }
+      self[result] = word
+    }
+    return true
+  }
+}

@@ -1,0 +1,98 @@
+internal import Foundation
+internal import NativeOracle
+
+@testable internal import X86
+
+/// Parts of the outcome of a form that an emulator has otherwise than the software CPU, and that no profile expresses.
+struct OracleMask: OptionSet, Sendable {
+  let rawValue: UInt8
+
+  /// The status flags, the general registers and bases, the x87 registers (with MMX), MXCSR, XMM, the operand area.
+  static let flags = OracleMask(rawValue: 1)
+  static let registers = OracleMask(rawValue: 2)
+  static let x87 = OracleMask(rawValue: 4)
+  static let mxcsr = OracleMask(rawValue: 8)
+  static let sse = OracleMask(rawValue: 16)
+  static let memory = OracleMask(rawValue: 32)
+  /// Whether there is an exception, which, and its error code: nothing is compared then.
+  static let end = OracleMask(rawValue: 64)
+
+  static let names: [(name: String, mask: OracleMask)] = [
+    ("flags", .flags), ("registers", .registers), ("x87", .x87), ("mxcsr", .mxcsr), ("sse", .sse), ("memory", .memory),
+    ("end", .end),
+  ]
+
+  var text: String { Self.names.filter { contains($0.mask) }.map(\.name).joined(separator: "+") }
+
+  init(rawValue: UInt8) { self.rawValue = rawValue }
+
+  init(text: some StringProtocol) {
+    self = text.split(separator: "+").reduce(into: []) { mask, word in
+      if let named = Self.names.first(where: { $0.name == word }) { mask.insert(named.mask) }
+    }
+  }
+
+  /// The part that a note on a difference is about: notes begin with a register's name.
+  init(note: String) {
+    let name = note.prefix { $0 != " " }
+    switch name {
+    case "rflags": self = .flags
+    case "fcw", "fsw", "ftw": self = .x87
+    case "mxcsr": self = .mxcsr
+    case "memory": self = .memory
+    case "vector", "cr2", "error", "rip": self = .end
+    default: self = name.hasPrefix("st") ? .x87 : name.hasPrefix("xmm") ? .sse : .registers
+    }
+  }
+}
+
+/// The oracle is an emulator: some forms end a program, and are compared but for what their masks name.
+enum Emulator {
+  static let isOracle = unsafe native_command() != nil
+  /// All differences are masked, and printed as the table that `QEMUMasks` holds.
+  static let isMeasured = ProcessInfo.processInfo.environment["CHRONOVISOR_FUZZ_MEASURE"] != nil
+
+  private static let masks: [String: OracleMask] = {
+    var masks: [String: OracleMask] = [:]
+    for line in QEMUMasks.text.split(separator: "\n") {
+      let words = line.split(separator: ": ", maxSplits: 1)
+      for key in words[1].split(separator: ", ") { masks[String(key)] = OracleMask(text: words[0]) }
+    }
+    return masks
+  }()
+
+  static func mask(of form: InstructionForm) -> OracleMask {
+    guard isOracle else { return [] }
+    if isMeasured { return [.flags, .registers, .x87, .mxcsr, .sse, .memory, .end] }
+    return masks[form.maskKey] ?? []
+  }
+}
+
+extension InstructionForm {
+  /// The form without what masks do not depend on: sizes, kinds of operands.
+  var maskKey: String {
+    func text(_ byte: UInt8) -> String { (byte < 16 ? "0" : "") + String(byte, radix: 16) }
+    let lead = [[], ["0f"], ["0f", "38"], ["0f", "3a"]][map]
+    var words = (prefix.map { handler == .vector ? [text($0)] : [] } ?? []) + lead + [text(opcode)]
+    switch modRM {
+    case .none, .any: break
+    case .row(let row): words.append("/\(row)")
+    case .exact(let byte): words.append(text(byte))
+    }
+    let what = systemOperation.map { "\($0)" } ?? "\(handler)"
+    return ([what] + words).joined(separator: " ")
+  }
+}
+
+extension Emulator {
+  /// Takes over what QEMU's user mode never has as a CPU does: RF, pointers of the x87 in FXSAVE, MXCSR_MASK, and the
+  /// data segments behind an exception.
+  static func level(_ state: inout NativeState, _ expected: NativeState) {
+    state.rflags = state.rflags & ~RFlags.rf | expected.rflags & RFlags.rf
+    (state.es, state.ds) = (expected.es, expected.ds)
+    state.setField(6, expected.field(6, as: UInt16.self))
+    state.setField(8, expected.field(8, as: UInt64.self))
+    state.setField(16, expected.field(16, as: UInt64.self))
+    state.setField(28, expected.field(28, as: UInt32.self))
+  }
+}

@@ -1,0 +1,73 @@
+internal import Support
+import Testing
+internal import VMMCore
+
+@testable internal import X86
+
+/// The software CPU's imitation of what the manuals leave undefined: probed as a host is.
+@Suite struct UndefinedTests {
+  /// The profile that the probe finds in the software CPU with this profile.
+  private func found(in profile: UndefinedProfile, inBlocks: Bool = false) throws -> UndefinedProfile {
+    try probe(profile, inBlocks: inBlocks).profile()
+  }
+
+  private func probe(_ profile: UndefinedProfile, inBlocks: Bool) throws -> UndefinedProbe {
+    let machine = try Machine(.long64, undefined: profile) { $0.cr4 |= CR4.osxsave }
+    return UndefinedProbe(has: { _ in true }) { code, registers in
+      let end = machine.place(code + [0xf4])
+      let cpu = machine.cpu
+      (cpu.rax, cpu.rcx, cpu.rdx, cpu.rbx) = (registers.rax, registers.rcx, registers.rdx, registers.rbx)
+      cpu.rflags = registers.flags | 2
+      cpu.rip = Machine.codeAddress
+      if inBlocks {
+        _ = cpu.run(until: cpu.retired + 100)
+      } else {
+        while cpu.rip < end - 1 { _ = cpu.step() }
+      }
+      cpu[Slot.halted] = 0
+      return UndefinedProbe.Registers(rax: cpu.rax, rcx: cpu.rcx, rdx: cpu.rdx, rbx: cpu.rbx, flags: cpu.rflags)
+    }
+  }
+
+  /// But for transcendental functions, whose last bit the software CPU has from exact arithmetic.
+  private func withoutTranscendentals(_ profile: UndefinedProfile) -> UndefinedProfile {
+    var profile = profile
+    profile[.transcendentals] = 0
+    return profile
+  }
+
+  @Test(arguments: [false, true])
+  func `the probe finds every known profile in the software CPU that has it`(inBlocks: Bool) throws {
+    for (name, profile) in UndefinedProfile.named {
+      let found = withoutTranscendentals(try found(in: profile, inBlocks: inBlocks))
+      var wanted = withoutTranscendentals(profile)
+      for result in UndefinedProfile.Result.allCases { wanted[result] = 0 }
+      #expect(found.items(unlike: wanted) == [], "\(name)")
+    }
+  }
+
+  @Test(arguments: [false, true])
+  func `and any other one`(inBlocks: Bool) throws {
+    var random = SeededRandom(seed: 3)
+    for _ in 0..<20 {
+      var profile = UndefinedProfile()
+      for flags in UndefinedFlags.allCases where flags != .logic {
+        for flag in flags.flags {
+          profile[flags][flag] = random.pick([flags.reference[flag], .kept, .cleared, .set])
+        }
+      }
+      profile.longDoubleShift = random.pick([.secondTwice, .firstAgain])
+      profile.scanOfZeroClearsUpperHalf = random.chance(50)
+      // What a result of zero has it like is set.
+      profile[.bitScanOfZero][.pf] = .result
+      let found = withoutTranscendentals(try found(in: profile, inBlocks: inBlocks))
+      #expect(found.items(unlike: profile) == [])
+    }
+  }
+
+  @Test func `results of the reference are the reference's`() throws {
+    let probe = try probe(.reference, inBlocks: false)
+    #expect(probe.digest(of: .approximations) == UndefinedProfile.Result.approximations.reference)
+    #expect(probe.digest(of: .x87Conditions) == UndefinedProfile.Result.x87Conditions.reference)
+  }
+}
