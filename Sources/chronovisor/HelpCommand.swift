@@ -7,14 +7,37 @@ var commands: [any Command.Type] {
   ]
 }
 
+/// What `chronovisor help` writes.
+enum HelpFormat: String, CaseIterable { case text, man, bash }
+
 /// `chronovisor help [VERB]`.
 enum HelpCommand: Command {
   static let name = "help"
   static let synopsis = "[VERB]"
   static let summary = "what each verb does, or all options of one"
-  static let options: [Option] = []
+  static let options = [
+    Option("--format", value: "FORMAT", help: "text (default), man (a manual page of all verbs) or bash (completion)")
+  ]
 
   static func run(_ arguments: Arguments) throws -> Int32 {
+    if let format = arguments.value("--format") {
+      guard let format = HelpFormat(rawValue: format) else {
+        throw UsageError(
+          "--format \(format): give one of " + HelpFormat.allCases.map(\.rawValue).joined(separator: ", "))
+      }
+      guard arguments.operands.isEmpty || format == .text else {
+        throw UsageError("--format \(format.rawValue) is about all verbs")
+      }
+      switch format {
+      case .text: break
+      case .man:
+        print(ManualPage.text, terminator: "")
+        return ExitStatus.success
+      case .bash:
+        print(BashCompletion.script, terminator: "")
+        return ExitStatus.success
+      }
+    }
     guard let name = arguments.operands.first else {
       print(overview)
       return ExitStatus.success
