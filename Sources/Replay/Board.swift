@@ -56,6 +56,19 @@ public final class Board {
     try mmio.attach(controllers.ioapic, at: GuestPhysicalAddress(IOAPIC.standardAddress), count: IOAPIC.addressCount)
   }
 
+  /// Nanoseconds that the CPU waits for an interaction. Ports and memory of a PC's chips answer in about a microsecond,
+  /// and guests rely on it: Linux reads the PIT twice to let a tick of 838 ns pass when it measures the TSC. So does
+  /// reading the time stamp, as it does where a VMM intercepts it: guests that wait by reading it read it less often. The
+  /// local APIC is part of the CPU.
+  public func latency(of exit: VCPUExit) -> UInt64 {
+    switch exit {
+    case .portRead, .portWrite, .timestampRead: 1000
+    case .mmioRead(let address, let size), .mmioWrite(let address, let size, _):
+      interrupts.apic.offset(of: address, size: size) == nil ? 1000 : 0
+    default: 0
+    }
+  }
+
   /// Answers an interaction (and nothing else) at the time `now`.
   public func handle(_ exit: VCPUExit, now: UInt64) -> Answer {
     switch exit {

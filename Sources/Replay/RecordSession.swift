@@ -138,6 +138,7 @@ public final class RecordSession {
   /// Answers an interaction from the devices and logs it.
   private func interact(_ exit: VCPUExit) throws -> EndReason? {
     board.follow(engine)
+    clock.spend(board.latency(of: exit))
     let answer = board.handle(exit, now: clock.now())
     switch answer {
     case .value(let value): engine.reply(value)

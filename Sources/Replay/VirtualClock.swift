@@ -1,6 +1,6 @@
 public import VMMCore
 
-/// Time that passes with the instructions retired, at a set rate; idle time is skipped. Two recordings of one guest
+/// Time that passes with the instructions retired, at a set rate, and with each access to a device; idle time is skipped. Two recordings of one guest
 /// with the same inputs are the same.
 public final class VirtualClock: MachineClock {
   public let name = "virtual"
@@ -23,6 +23,8 @@ public final class VirtualClock: MachineClock {
     let now = now()
     if deadline > now { skipped += deadline - now }
   }
+
+  public func spend(_ nanoseconds: UInt64) { skipped += nanoseconds }
 
   public func limit(until deadline: UInt64) throws(EngineError) -> RunLimit {
     let now = now()

@@ -8,4 +8,10 @@ public protocol MachineClock: AnyObject {
   func idle(until deadline: UInt64?)
   /// Makes the engine's `run` end at `deadline`: sets an alarm, or says how many instructions are left until then.
   func limit(until deadline: UInt64) throws(EngineError) -> RunLimit
+  /// The vCPU has waited so many nanoseconds for a device. On the host's clock they pass by themselves.
+  func spend(_ nanoseconds: UInt64)
+}
+
+extension MachineClock {
+  public func spend(_ nanoseconds: UInt64) {}
 }

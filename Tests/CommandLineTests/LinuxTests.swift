@@ -35,6 +35,24 @@ import Testing
     }
   }
 
+  /// The kernel measures its TSC with the PIT, quickly, and needs no millions of readings for it.
+  @Test func aTimeStampCounterIsCalibrated() throws {
+    let folder = TemporaryFolder()
+    let input = folder.write(Array("exit\n".utf8), to: "input")
+    let recording = LinuxGuests.record(
+      LinuxGuests.kernel, commandLine: LinuxGuests.commandLine, input: input, to: folder.file("tsc.trace"),
+      options: ["--cpu", "default,+tsc"])
+    let text = recording.result.output
+    #expect(text.contains("tsc: Fast TSC calibration using PIT"), "\(text)")
+    #expect(text.contains("MHz processor") && !text.contains("Marking TSC unstable"), "\(text)")
+    let megahertz = try #require(text.firstMatch(of: /Detected ([0-9]+)\.[0-9]+ MHz/)).output.1
+    #expect((999...1000).contains(Int(megahertz) ?? 0), "1 GHz: \(megahertz)")
+    let events = try #require(recording.result.errors.firstMatch(of: /([0-9]+) events/)).output.1
+    #expect((Int(events) ?? .max) < 400_000, "\(events)")
+    let verification = CommandRunner.chronovisor("verify", recording.path)
+    #expect(verification.output.hasPrefix("exact: "), "\(verification.output)\(verification.errors)")
+  }
+
   @Test func everyReplayIsExact() {
     let repeats = LongTests.areOn ? 20 : 2
     let result = CommandRunner.chronovisor(
