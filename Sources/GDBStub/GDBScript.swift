@@ -4,7 +4,7 @@ public enum GDBScript {
   /// Settings, and the commands `when`, `seek`, `run`, `start`, `checkpoint`, `restart`, `back` … as users of rr know
   /// them. They move through time by `monitor seek` and one `stepi`, which the stub answers by going there: for gdb
   /// that is a stop like any other, so that it forgets whatever it has cached.
-  public static let commands = settings + frames + definitions
+  public static let commands = settings + frames + modes + definitions
 
   /// A whole file for a gdb that takes its symbols and connects by itself: settings and commands, and what Linux needs.
   public static func settingUp(isLinux: Bool) -> String {
@@ -15,17 +15,62 @@ public enum GDBScript {
   ///
   /// - Parameters:
   ///   - target: what `target remote` takes (`Server.name`).
-  ///   - symbols: an ELF file to take symbols from.
+  ///   - symbols: the ELF files to take symbols from.
+  ///   - isIn64BitCode: where the machine stands when gdb connects.
   ///   - preparation: lines that go before the symbols, as they are.
   ///   - prologue: lines that go after the symbols and before the connection, as they are.
   public static func session(
-    target: String, symbols: String? = nil, preparation: [String] = [], prologue: [String] = []
+    target: String, symbols: Symbols? = nil, isIn64BitCode: Bool = true, preparation: [String] = [],
+    prologue: [String] = []
   ) -> String {
     var lines = [commands] + preparation
-    if let symbols { lines.append("file \(quoted(symbols))") }
+    if let symbols {
+      // Not `file`: an executable would pin gdb to its architecture.
+      lines.append("symbol-file \(quoted(isIn64BitCode ? symbols.wide : symbols.narrow))")
+      lines.append("set $chronovisor_bits = \(isIn64BitCode ? 64 : 32)")
+      if symbols.wide != symbols.narrow { lines.append(exchange(symbols)) }
+    }
     lines += prologue
-    lines.append("target remote \(target)")
+    lines.append(connection(target))
     return lines.joined(separator: "\n") + "\n"
+  }
+
+  /// The same symbols for code of 64 bits and for narrower code: gdb takes the size of a symbol's address from the
+  /// class of the ELF file, and refuses `*(int *) &symbol` where it is not that of the machine.
+  public struct Symbols {
+    public var wide: String
+    public var narrow: String
+
+    public init(wide: String, narrow: String) {
+      self.wide = wide
+      self.narrow = narrow
+    }
+  }
+
+  /// gdb says at a connect that it has no executable: it has symbols only.
+  private static func connection(_ target: String) -> String {
+    """
+    define chronovisor-connect
+      if $_isvoid($_any_caller_is)
+        target remote \(target)
+      else
+        python chronovisor_connect("\(target)")
+      end
+    end
+    chronovisor-connect
+    """
+  }
+
+  private static func exchange(_ symbols: Symbols) -> String {
+    """
+    define chronovisor-symbols
+      if $code_bits == 64
+        symbol-file \(quoted(symbols.wide))
+      else
+        symbol-file \(quoted(symbols.narrow))
+      end
+    end
+    """
   }
 
   /// gdb's `file` splits its argument into words as a shell does.
@@ -46,6 +91,79 @@ public enum GDBScript {
     set remotetimeout 10000
     set tcp auto-retry off
     set non-stop off
+    set remoteaddresssize 64
+
+    """
+
+  /// A machine goes from 16 to 32 to 64 bits and back. The stub describes its registers as they are for the code that
+  /// it is in, and gdb reads that description, once, when it connects; `unset tdesc filename` makes it read anew. This
+  /// is done in `hook-stop`, which comes before gdb shows where the machine has stopped; before a prompt too, for users
+  /// who have a `hook-stop` of their own.
+  private static let modes = """
+    set $chronovisor_bits = 0
+    set $chronovisor_follows = 0
+    define chronovisor-symbols
+    end
+    document chronovisor-symbols
+    Take the symbols from the file whose addresses are those of the code that the machine is in.
+    end
+
+    define chronovisor-fit
+      if ($chronovisor_bits == 64) != ($code_bits == 64)
+        chronovisor-symbols
+      end
+      if $chronovisor_bits != $code_bits
+        set $chronovisor_bits = $code_bits
+        unset tdesc filename
+      end
+    end
+    document chronovisor-fit
+    Take over registers and symbols as they are in the code that the machine is in: of 16, 32 or 64 bits.
+    end
+
+    define hook-stop
+      if $chronovisor_follows
+        if $code_bits != $chronovisor_bits
+          chronovisor-fit
+        end
+      end
+    end
+
+    define target hook-remote
+      set $chronovisor_follows = 0
+    end
+
+    define target hookpost-remote
+      if !$_isvoid($code_bits)
+        if ($chronovisor_bits == 64) != ($code_bits == 64)
+          chronovisor-symbols
+        end
+        set $chronovisor_bits = $code_bits
+        set $chronovisor_follows = 1
+        monitor modes follow
+      end
+    end
+
+    if !$_isvoid($_any_caller_is)
+      python
+    def chronovisor_fit():
+        follows = gdb.convenience_variable("chronovisor_follows")
+        if not follows or gdb.selected_thread() is None:
+            return
+        try:
+            if int(gdb.parse_and_eval("$code_bits")) != int(gdb.convenience_variable("chronovisor_bits")):
+                gdb.execute("chronovisor-fit", to_string=True)
+        except gdb.error:
+            pass
+    gdb.events.before_prompt.connect(chronovisor_fit)
+
+    def chronovisor_connect(name):
+        text = gdb.execute("target remote " + name, to_string=True)
+        start, end = text.find("warning: No executable"), text.find("command.\\n")
+        gdb.write(text[:start] + text[end + len("command.\\n"):] if 0 <= start < end else text)
+      end
+    end
+
 
     """
 
@@ -95,14 +213,28 @@ public enum GDBScript {
     """
 
   private static let definitions = """
+    define chronovisor-connect
+      echo Nothing is being replayed: connect with `target remote`.\\n
+    end
+    document chronovisor-connect
+    Connect to the replay again, after `kill` or `detach`.
+    end
+
     define when
-      monitor when
+      if $_thread == 0
+        echo Nothing is being replayed: `run` starts it again.\\n
+      else
+        monitor when
+      end
     end
     document when
     Show where in the recording the machine stands.
     end
 
     define seek
+      if $_thread == 0
+        chronovisor-connect
+      end
       if $argc == 0
         monitor seek begin
       end
@@ -161,6 +293,9 @@ public enum GDBScript {
     end
 
     define restart
+      if $_thread == 0
+        chronovisor-connect
+      end
       monitor restart $arg0
       chronovisor-go
     end

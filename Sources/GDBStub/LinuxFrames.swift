@@ -59,7 +59,7 @@ public enum LinuxFrames {
             self.functions = []
             for name in ("error_entry", "paranoid_entry"):
                 try:
-                    self.functions.append((name, int(gdb.parse_and_eval("(unsigned long) &" + name))))
+                    self.functions.append((name, int(gdb.parse_and_eval("(unsigned long long) &" + name))))
                 except gdb.error:
                     pass
 

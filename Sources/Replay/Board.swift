@@ -58,8 +58,8 @@ public final class Board {
 
   /// Nanoseconds that the CPU waits for an interaction. Ports and memory of a PC's chips answer in about a microsecond,
   /// and guests rely on it: Linux reads the PIT twice to let a tick of 838 ns pass when it measures the TSC. So does
-  /// reading the time stamp, as it does where a VMM intercepts it: guests that wait by reading it read it less often. The
-  /// local APIC is part of the CPU.
+  /// reading the time stamp, as it does where a VMM intercepts it: guests that wait by reading it read it less often.
+  /// The local APIC is part of the CPU.
   public func latency(of exit: VCPUExit) -> UInt64 {
     switch exit {
     case .portRead, .portWrite, .timestampRead: 1000

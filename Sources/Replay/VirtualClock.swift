@@ -1,7 +1,7 @@
 public import VMMCore
 
-/// Time that passes with the instructions retired, at a set rate, and with each access to a device; idle time is skipped. Two recordings of one guest
-/// with the same inputs are the same.
+/// Time that passes with the instructions retired, at a set rate, and with each access to a device; idle time is
+/// skipped. Two recordings of one guest with the same inputs are the same.
 public final class VirtualClock: MachineClock {
   public let name = "virtual"
   private let engine: any Engine

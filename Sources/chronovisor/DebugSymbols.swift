@@ -1,11 +1,14 @@
 internal import GDBStub
 internal import Glibc
+internal import Loaders
 internal import VMMCore
 
 /// Where gdb takes a guest's symbols from, and what else it loads for that guest.
 struct DebugSymbols {
-  /// An ELF file; `nil` when the trace holds none.
-  var path: String?
+  /// ELF files, one that fits 64-bit code and one for narrower code; `nil` when the trace holds none.
+  var files: GDBScript.Symbols?
+  /// There may be symbols beyond 4 GiB.
+  var areWide = false
   /// gdb commands that go before the symbols are read, and after.
   var preparation: [String] = []
   var commands: [String] = []
@@ -14,22 +17,37 @@ struct DebugSymbols {
   /// trace, or the file with the same bytes in the working folder, without the commands beside it: nobody has said that
   /// they may be trusted.
   init(named name: String?, images: [GuestImage], isLinux: Bool, in directory: PrivateDirectory) throws {
+    var path: String?
+    var bytes: [UInt8] = []
     if let name {
-      _ = try readFile(name, as: "symbols")
+      bytes = try readFile(name, as: "symbols")
       path = name
       preparation.append("add-auto-load-safe-path \(DebugSymbols.absolute(name))-gdb.py")
     } else if let image = DebugSymbols.image(among: images) {
       let original = DebugSymbols.original(of: image)
-      path = try original ?? directory.write(image.bytes, to: fileName(image.name))
+      bytes = image.bytes
+      path = try original ?? directory.write(bytes, to: fileName(image.name))
       preparation.append("set auto-load python-scripts off")
       if let original, unsafe access(original + "-gdb.py", R_OK) == 0 {
         commands.append("echo chronovisor: lx-dmesg, lx-ps and more: replay with --symbols \(original)\\n")
       }
     }
+    if let path { try choose(path, bytes, in: directory) }
     if isLinux, path != nil {
       let file = try directory.write(Array(LinuxFrames.script.utf8), to: "chronovisor-linux.py")
       commands.append("source \(file)")
     }
+  }
+
+  /// A file of each class: the one that there is, and a copy.
+  private mutating func choose(_ path: String, _ bytes: [UInt8], in directory: PrivateDirectory) throws {
+    let is64Bit = bytes.count > 4 && bytes[4] == 2
+    areWide = is64Bit
+    files = GDBScript.Symbols(wide: path, narrow: path)
+    guard let copy = ELFClassCopy.make(of: bytes) else { return }
+    let other = try directory.write(copy, to: "\(fileName(path)).\(is64Bit ? 32 : 64)-bit")
+    areWide = false
+    if is64Bit { files?.narrow = other } else { files?.wide = other }
   }
 
   /// The image to take symbols from: one that is there for them, else a kernel that is an ELF file.

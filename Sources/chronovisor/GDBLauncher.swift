@@ -24,10 +24,13 @@ struct GDBLauncher {
     let signals = EndSignals([SIGTERM, SIGHUP])
     let directory = try PrivateDirectory()
     defer { withExtendedLifetime(directory) {} }
-    let server = try Server(.unix(path: directory.file("socket")), options: .init(keepsListening: true))
     let symbols = try DebugSymbols(named: symbols, images: images, isLinux: isLinux, in: directory)
+    let options = Server.Options(keepsListening: true, hasWideSymbols: symbols.areWide)
+    let server = try Server(.unix(path: directory.file("socket")), options: options)
+    let state = try? target.registers()
     let commands = GDBScript.session(
-      target: server.name, symbols: symbols.path, preparation: symbols.preparation, prologue: symbols.commands)
+      target: server.name, symbols: symbols.files, isIn64BitCode: state?.is64Bit ?? true,
+      preparation: symbols.preparation, prologue: symbols.commands)
     let setup = try directory.write(Array(commands.utf8), to: "chronovisor.gdb")
     var words = [program, "-q", "-l", "10000", "-x", setup]
     if let script { words += ["-x", script] }

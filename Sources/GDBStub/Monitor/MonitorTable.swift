@@ -29,6 +29,9 @@ struct MonitorTable {
     Command("xp", "ADDRESS [COUNT]", "show physical memory: COUNT bytes (64)", Session.monitorPhysical),
     Command("physical", "[on|off]", "take the client's addresses as physical ones", Session.monitorPhysicalMode),
     Command("diversion", "begin|end", "a throw-away copy of the machine that may be changed", Session.monitorDiversion),
+    Command(
+      "modes", "[follow]", "what code the client was told of; it reads target.xml anew when that changes",
+      Session.monitorModes),
     Command("why", "", "why the last change or move was refused", Session.monitorWhy),
   ]
 }

@@ -29,11 +29,12 @@ extension Session {
     return .ok
   }
 
-  /// `qXfer:features:read:ANNEX:OFFSET,LENGTH`
+  /// `qXfer:features:read:ANNEX:OFFSET,LENGTH`: whoever begins at offset 0 reads anew.
   func readFeatures(_ reader: inout PacketReader) throws(PacketError) -> Reply {
     let annex = reader.text(until: ":")
     try reader.expect(":")
     guard annex == "target.xml" else { throw .notFound }
+    if reader.peek == UInt8(ascii: "0") { describeAnew() }
     return try sendPiece(of: targetDescription, &reader)
   }
 

@@ -56,6 +56,16 @@ extension Session {
       + "\nPLACE is begin, end, a position (1234+56), `instruction N`, a share (50%), or `checkpoint N`."
   }
 
+  func monitorModes(_ arguments: [String]) throws(PacketError) -> String {
+    switch arguments {
+    case []: return "the client was told of \(layout.architecture.rawValue)"
+    case ["follow"]:
+      followsModes = true
+      return ""
+    default: throw .malformed
+    }
+  }
+
   func monitorWhy(_ arguments: [String]) throws(PacketError) -> String {
     lastRefusal ?? "nothing has been refused"
   }

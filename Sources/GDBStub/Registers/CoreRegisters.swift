@@ -30,10 +30,14 @@ extension RegisterTable {
   /// gdb knows flat addresses only: outside 64-bit code the program counter is shown with the segment's base added, so
   /// that disassembly, breakpoints and symbols are right in real mode too. (`cs_base` is in the replay feature.)
   private mutating func addProgramCounter() {
+    let isWide = !is64Bit && showsWideAddresses
     add(
-      is64Bit ? "rip" : "eip", wordBits, type: "code_ptr", { RegisterValue($0.state.linearRIP) },
+      is64Bit ? "rip" : "eip", isWide ? 64 : wordBits, type: isWide ? "uint64" : "code_ptr",
+      { RegisterValue($0.state.linearRIP) },
       { state, value in
         state.rip = state.is64Bit ? value.low : (value.low &- state.cs.base) & 0xffff_ffff
+        // Whoever is sent elsewhere is awake.
+        state.halted = false
       })
   }
 

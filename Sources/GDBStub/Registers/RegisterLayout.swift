@@ -1,6 +1,6 @@
 public import VMMCore
 
-/// The machine that the client is told about. gdb cannot change it within a connection.
+/// The machine that the client is told about, each time that it reads target.xml.
 public enum ClientArchitecture: String, Sendable, CaseIterable {
   /// 64-bit registers; right for every guest that uses them.
   case x64 = "i386:x86-64"
@@ -27,16 +27,19 @@ struct RegisterLayout {
   /// pointer, flags.
   let expedited: [Int]
 
-  init(_ architecture: ClientArchitecture) {
+  /// - Parameter showsWideAddresses: the program counter has 64 bits in 16- and 32-bit code too: see
+  ///   `Server.Options.hasWideSymbols`.
+  init(_ architecture: ClientArchitecture, showsWideAddresses: Bool = false) {
     self.architecture = architecture
-    var table = RegisterTable(is64Bit: architecture == .x64)
+    var table = RegisterTable(is64Bit: architecture == .x64, showsWideAddresses: showsWideAddresses)
     table.addCore()
     table.addReplay()
     registers = table.registers
-    let names =
-      architecture == .x64 ? ["rbp", "rsp", "rip", "eflags"] : ["ebp", "esp", "eip", "eflags"]
+    let names = (architecture == .x64 ? ["rbp", "rsp", "rip"] : ["ebp", "esp", "eip"]) + ["eflags", "code_bits"]
     expedited = registers.indices.filter { names.contains(table.registers[$0].name) }
   }
+
+  var programCounterBits: Int { registers.first { $0.name == "rip" || $0.name == "eip" }?.bits ?? 64 }
 
   func number(of name: String) -> Int? { registers.firstIndex { $0.name == name } }
 }
@@ -44,9 +47,13 @@ struct RegisterLayout {
 /// Makes a layout's registers.
 struct RegisterTable {
   let is64Bit: Bool
+  let showsWideAddresses: Bool
   var registers: [Register] = []
 
-  init(is64Bit: Bool) { self.is64Bit = is64Bit }
+  init(is64Bit: Bool, showsWideAddresses: Bool) {
+    self.is64Bit = is64Bit
+    self.showsWideAddresses = showsWideAddresses
+  }
 
   /// The width of addresses and of general registers.
   var wordBits: Int { is64Bit ? 64 : 32 }

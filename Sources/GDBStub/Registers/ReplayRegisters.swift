@@ -60,7 +60,8 @@ extension RegisterTable {
     addSystem("sfmask", 64, { $0.sfmask }, { $0.sfmask = $1 })
     addSystem("xcr0", 64, { $0.xcr0 }, { $0.xcr0 = $1 })
     addSystem("cpl", 32, { UInt64($0.privilegeLevel) })
-    addSystem("halted", 32, { $0.halted ? 1 : 0 })
+    addSystem("code_bits", 32, { $0.is64Bit ? 64 : $0.cs.isDefault32 ? 32 : 16 })
+    addSystem("halted", 32, { $0.halted ? 1 : 0 }, { $0.halted = $1 != 0 })
   }
 
   /// In the general group: `info registers` shows them.

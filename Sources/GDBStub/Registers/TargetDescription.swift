@@ -12,6 +12,8 @@ struct TargetDescription {
       <architecture>\(layout.architecture.rawValue)</architecture>
 
       """
+    // gdb for Linux takes Linux for granted, and has none for 16 bits.
+    if layout.architecture == .i8086 { text += "<osabi>none</osabi>\n" }
     for feature in Register.Feature.allCases { append(feature, to: &text) }
     text += "</target>\n"
     return Array(text.utf8)

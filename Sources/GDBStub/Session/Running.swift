@@ -62,17 +62,17 @@ extension Session {
 }
 
 extension Session {
-  /// gdb keeps the registers that it was told about when it connected.
+  /// gdb keeps the registers that it was told about until it reads target.xml again.
   private func warnAboutArchitecture() {
-    guard !hasWarnedAboutArchitecture, layout.architecture != .x64, (try? target.registers())?.is64Bit == true else {
-      return
-    }
+    guard !hasWarnedAboutArchitecture, !followsModes, layout.architecture != .x64,
+      (try? target.registers())?.is64Bit == true
+    else { return }
     hasWarnedAboutArchitecture = true
     showOnConsole(
       Array(
         """
         chronovisor: the guest runs 64-bit code now, but the debugger was told of \(layout.architecture.rawValue): \
-        disconnect and connect again to see its registers.
+        `unset tdesc filename` makes gdb ask again, and see its registers.
 
         """.utf8))
   }

@@ -16,7 +16,9 @@ public final class Session {
   let target: any DebugTarget
   private let transport: any Transport
 
-  let layout: RegisterLayout
+  /// What the client was told when it last read target.xml.
+  private(set) var layout: RegisterLayout
+  private let options: Server.Options
   var breakpoints = BreakpointTable()
   var history = StopHistory()
   var client = ClientFeatures()
@@ -36,6 +38,8 @@ public final class Session {
   var lastRefusal: String?
   /// target.xml.
   private(set) lazy var targetDescription = TargetDescription(layout).xml
+  /// The client reads target.xml anew when the machine's mode has changed.
+  var followsModes = false
   var hasWarnedAboutArchitecture = false
   /// Extended mode: the client stays after `kill` and may start again.
   var isExtended = false
@@ -59,13 +63,25 @@ public final class Session {
   private static let maximumDeferred = 256
   private static let maximumDeferredBytes = 4 * PacketParser.maximumPayload
 
-  /// - Parameter architecture: the one that the client is told; `nil` for what fits the code that the target is in.
-  public init(target: any DebugTarget, transport: any Transport, architecture: ClientArchitecture? = nil) {
+  public init(target: any DebugTarget, transport: any Transport, options: Server.Options = .init()) {
     self.target = target
     self.transport = transport
-    let state = try? target.registers()
-    layout = RegisterLayout(architecture ?? state.map { ClientArchitecture(for: $0) } ?? .x64)
+    self.options = options
+    layout = Session.layout(for: target, options)
     history.record(target.position)
+  }
+
+  private static func layout(for target: any DebugTarget, _ options: Server.Options) -> RegisterLayout {
+    let fitting = (try? target.registers()).map { ClientArchitecture(for: $0) }
+    return RegisterLayout(options.architecture ?? fitting ?? .x64, showsWideAddresses: options.hasWideSymbols)
+  }
+
+  /// The client asks for target.xml: it gets the description that fits the code that the machine is in now.
+  func describeAnew() {
+    let fitting = Session.layout(for: target, options)
+    guard fitting.architecture != layout.architecture else { return }
+    layout = fitting
+    targetDescription = TargetDescription(layout).xml
   }
 
   /// Serves the client until it leaves. A diversion that it has begun ends with it.

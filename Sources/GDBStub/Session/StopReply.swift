@@ -35,6 +35,8 @@ extension Session {
   private func reason(_ report: StopReport, at address: UInt64?) -> String {
     switch report {
     case .breakpoint:
+      // gdb goes on where it finds no breakpoint of its own: its program counter cannot hold this one's address.
+      if let address, layout.programCounterBits < 64, address >> 32 != 0 { return "" }
       switch address.flatMap({ breakpoints.kind(at: $0) }) {
       case .hardware: return client.hwbreak ? "hwbreak:;" : ""
       case .software: return client.swbreak ? "swbreak:;" : ""

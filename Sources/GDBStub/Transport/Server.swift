@@ -5,11 +5,16 @@ public final class Server {
   public struct Options: Sendable {
     /// After a client has left, wait for the next one.
     public var keepsListening = false
-    /// What clients are told; `nil` chooses at each connect.
+    /// What clients are told; `nil` for what fits the code that the machine is in.
     public var architecture: ClientArchitecture?
-    public init(keepsListening: Bool = false, architecture: ClientArchitecture? = nil) {
+    /// The client's symbols may lie beyond 4 GiB. gdb in 16- or 32-bit code then gets a program counter of 64 bits:
+    /// with a narrow one it would not know a breakpoint in 64-bit code beyond 4 GiB when a run comes to it.
+    public var hasWideSymbols: Bool
+
+    public init(keepsListening: Bool = false, architecture: ClientArchitecture? = nil, hasWideSymbols: Bool = false) {
       self.keepsListening = keepsListening
       self.architecture = architecture
+      self.hasWideSymbols = hasWideSymbols
     }
   }
 
@@ -62,7 +67,7 @@ public final class Server {
   public func serve(_ target: any DebugTarget, event: (String) -> Void = { _ in }) -> SessionEnd {
     while let transport = nextClient() {
       event("a debugger connected")
-      let end = Session(target: target, transport: transport, architecture: options.architecture).run()
+      let end = Session(target: target, transport: transport, options: options).run()
       event("the debugger \(end.words)")
       if listener == nil || !options.keepsListening || isStopped { return end }
     }

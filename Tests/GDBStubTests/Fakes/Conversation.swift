@@ -50,7 +50,7 @@ struct Conversation {
   ) {
     let transport = MemoryTransport(
       [Array("QStartNoAckMode".utf8).framed] + frames, pollsBeforeChunk: pollsBeforeChunk)
-    end = Session(target: target, transport: transport, architecture: architecture).run()
+    end = Session(target: target, transport: transport, options: .init(architecture: architecture)).run()
     replies = Conversation.joined(Array(Conversation.payloads(transport.sent).dropFirst()))
   }
 

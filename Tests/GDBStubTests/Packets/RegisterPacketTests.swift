@@ -114,6 +114,8 @@ import VMMCore
       // Tags follow from the contents: an empty register's bits read back, a full one's are zero (1).
       if register.name == "ftag" {
         #expect(replies[0] == "OK")
+      } else if register.name == "halted" {
+        #expect(replies == ["OK", "01000000"])
       } else {
         #expect(replies == ["OK", expected], "\(register.name)")
       }
@@ -138,6 +140,61 @@ import VMMCore
   @Test func registersThatCannotBeWritten() throws {
     let number = try #require(RegisterLayout(.x64).number(of: "position"))
     #expect(reply("P\(String(number, radix: 16))=0100000000000000") == "E.position cannot be written")
+  }
+
+  /// After a call gdb puts back every register that it was shown.
+  @Test func inADiversionThePlaceMayBePutBack() throws {
+    let target = FakeTarget()
+    for name in ["position", "position_instructions", "instructions", "cpl", "code_bits"] {
+      let layout = RegisterLayout(.x64)
+      let number = try #require(layout.number(of: name))
+      let digits = String(repeating: "0", count: 2 * layout.registers[number].byteCount)
+      try target.beginDiversion()
+      let packet = String(number, radix: 16)
+      let replies = Conversation(["p\(packet)", "P\(packet)=\(digits)", "p\(packet)"], target: target).replies
+      #expect(replies[1] == "OK" && replies[0] == replies[2], "\(name): \(replies)")
+    }
+  }
+
+  /// A call from a halted machine runs, and afterwards it is halted again.
+  @Test func whoIsSentElsewhereIsAwake() throws {
+    let target = FakeTarget()
+    try target.beginDiversion()
+    var state = target.cpu.state
+    state.halted = true
+    try target.setRegisters(state)
+    let halted = String(try #require(RegisterLayout(.x64).number(of: "halted")), radix: 16)
+    let replies = Conversation(
+      ["p\(halted)", "P10=2010000000000000", "p\(halted)", "P\(halted)=01000000", "p\(halted)"], target: target
+    ).replies
+    #expect(replies == ["01000000", "OK", "00000000", "OK", "01000000"])
+  }
+
+  /// The description is that of the code which the machine is in when the client reads it.
+  @Test func aClientThatReadsAgainSeesTheNewMode() throws {
+    let target = FakeTarget()
+    target.stateOverride = CPUState()
+    let session = Session(target: target, transport: MemoryTransport([]))
+    func description(from offset: String) throws -> String {
+      var reader = PacketReader("target.xml:\(offset),1000")
+      guard case .payload(let bytes) = try session.readFeatures(&reader) else { return "" }
+      return String(decoding: bytes, as: UTF8.self)
+    }
+    let before = try description(from: "0")
+    #expect(before.contains("<architecture>i8086</architecture>\n<osabi>none</osabi>"))
+    target.stateOverride = nil
+    #expect(session.layout.architecture == .i8086)
+    let rest = try description(from: "1")
+    #expect(rest.contains("i8086"), "the rest of what it has begun to read")
+    let after = try description(from: "0")
+    #expect(after.contains("<architecture>i386:x86-64</architecture>") && !after.contains("osabi"))
+    #expect(session.layout.architecture == .x64)
+  }
+
+  @Test func aNarrowProgramCounterMayHaveWideAddresses() throws {
+    let layout = RegisterLayout(.i386, showsWideAddresses: true)
+    #expect(layout.programCounterBits == 64 && RegisterLayout(.i386).programCounterBits == 32)
+    #expect(RegisterLayout(.x64, showsWideAddresses: true).programCounterBits == 64)
   }
 
   @Test func realModeShowsLinearAddresses() throws {

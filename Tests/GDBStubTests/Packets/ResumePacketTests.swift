@@ -29,7 +29,8 @@ private func stop(_ packets: [String], target: FakeTarget = FakeTarget()) -> (re
   @Test func theFirstStop() {
     #expect(
       reply("?")
-        == "T05thread:1;06:0080000000000000;07:0080000000000000;10:0010000000000000;11:02000000;")
+        == "T05thread:1;06:0080000000000000;07:0080000000000000;10:0010000000000000;11:02000000;"
+        + "5b:40000000;")
     #expect(address(reply("?")) == 0x1000)
   }
 

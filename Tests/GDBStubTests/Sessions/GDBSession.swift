@@ -16,7 +16,7 @@ struct GDBSession {
     let served = try ServedTarget(endpoint(directory), code: code)
     let program = symbols ? try GDBSession.assemble(in: directory) : nil
     let script = try directory.write(
-      GDBScript.session(target: served.name, symbols: program), to: "script.gdb")
+      GDBScript.session(target: served.name, symbols: program.map { .init(wide: $0, narrow: $0) }), to: "script.gdb")
     let gdb = try #require(Tool.gdb)
     // A command that fails ends a batch: each one goes by its own -ex.
     let arguments = ["-nx", "-q", "-batch", "-x", script] + commands.flatMap { ["-ex", $0] }
