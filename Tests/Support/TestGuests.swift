@@ -10,10 +10,10 @@ public enum TestGuests {
   /// The path of a guest, by its name without `.s`.
   public static func path(_ name: String) -> String { folder + "/" + name + ".elf" }
 
-  /// The names of all guests.
+  /// The names of all guests that Tools/build-guests makes; folders hold others, which single tests assemble.
   public static var names: [String] {
-    SourceTree.files(below: "Tests/Guests", suffix: ".s").map { path in
-      String(path.split(separator: "/").last!.dropLast(2))
+    SourceTree.entries(of: SourceTree.root + "/Tests/Guests").filter { $0.hasSuffix(".s") }.map {
+      String($0.dropLast(2))
     }
   }
 }
