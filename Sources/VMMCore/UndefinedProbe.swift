@@ -152,7 +152,7 @@ extension UndefinedProfile.Result {
     case .approximations: 0xe6d4_0624
     case .x87Conditions: 0xd9c6_2201
     // Measured on family 19h, model 11h.
-    case .transcendentals: 0xe8fd_cada
+    case .transcendentals: 0xa432_626f
     }
   }
 

@@ -64,6 +64,24 @@ extension UndefinedProfile {
   /// QEMU's translator, measured on version 7.2.
   private static let qemu: UndefinedProfile = {
     var profile = UndefinedProfile()
+    profile[.bitScan] = FlagRule([.cf: .cleared, .pf: .source, .af: .cleared, .sf: .source, .of: .cleared])
+    profile.scanOfZeroClearsUpperHalf = true
+    profile[.bitCount] = FlagRule([.pf: .cleared, .af: .cleared, .sf: .cleared, .of: .cleared])
+    // It depends on what wrote the flags before.
+    profile[.bitTest][.of] = .other
+    profile[.multiply] = FlagRule([.pf: .result, .af: .cleared, .zf: .result, .sf: .result])
+    profile[.divide] = FlagRule([:])
+    for shift in [UndefinedFlags.shiftLeft, .shiftRight, .shiftArithmetic, .doubleShift] {
+      profile[shift][.af] = .cleared
+    }
+    profile[.doubleShift][.of] = .other
+    profile[.rotateThroughCarry][.of] = .signChange
+    profile[.bitFields][.pf] = .cleared
+    profile[.bitExtract][.af] = .cleared
+    profile.longDoubleShift = .firstAgain
+    profile[.approximations] = 0x1832_d22b
+    profile[.x87Conditions] = 0x0c85_0fd8
+    profile[.transcendentals] = 0x52ed_8cda
     return profile
   }()
 

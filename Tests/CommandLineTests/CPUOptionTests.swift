@@ -33,6 +33,17 @@ import Testing
     #expect(bytesOfFile(folder.file("none")).isEmpty)
   }
 
+  @Test func undefinedBehaviourIsAPartOfTheModel() throws {
+    let text = "default,undefined=amd-19h"
+    #expect(record("other", "--cpu", text).status == record("own").status)
+    let info = CommandRunner.chronovisor("info", folder.file("other")).output
+    #expect(info.contains("CPU model \(text)\n") && info.contains("amd-19h\n"), "\(info)")
+    #expect(CommandRunner.chronovisor("info", folder.file("own")).output.contains("amd-1ah\n"))
+    #expect(CommandRunner.chronovisor("verify", folder.file("other")).status == 0)
+    let refused = record("none", "--cpu", "default,undefined=pdp-11")
+    #expect(refused.status == 1 && refused.errors.contains("no profile pdp-11 of undefined behaviour"))
+  }
+
   @Test func randomNumbersAreHiddenUnlessAskedFor() {
     let result = record("hidden")
     #expect(result.status == 3 && result.output == "no random numbers\n", "\(result.output)\(result.errors)")

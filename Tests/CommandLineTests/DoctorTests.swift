@@ -8,11 +8,13 @@ import Testing
     #expect(result.output.contains("CHRONOVISOR_NO_KVM"))
     #expect(result.output.contains("software engine"))
     #expect(result.errors == "")
+    #expect(result.output.contains("\nUndefined behaviour of this CPU: "))
   }
 
   @Test func withoutKVMTheJSONSaysSo() {
     let result = CommandRunner.chronovisor("doctor", "--json", environment: ["CHRONOVISOR_NO_KVM": "1"])
     #expect(result.output.hasPrefix("{\"kvm\":false,"))
+    #expect(result.output.contains("\"undefined\":{\"name\":"))
   }
 
   @Test(.enabled(if: kvmAvailable, "no /dev/kvm"))

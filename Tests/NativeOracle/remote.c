@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/// What precedes code and memory in a request. A length of 0 asks whether the server can run anything.
+/// What precedes code and memory in a request. Without both it asks whether the server can run anything.
 typedef struct {
   NativeState state;
   uint64_t length, memory_size;
@@ -106,7 +106,7 @@ int native_serve(int input, int output) {
     if (request.length > sizeof code || request.memory_size > sizeof memory) return 1;
     if (read_all(input, code, request.length) != 0 || read_all(input, memory, request.memory_size) != 0) return 1;
     Answer answer = {request.state, 0};
-    if (request.length == 0)
+    if (request.length == 0 && request.memory_size == 0)
       answer.vector = local_available() ? 0 : -1;
     else
       answer.vector = local_execute(&answer.state, code, request.length, memory, request.memory_size);

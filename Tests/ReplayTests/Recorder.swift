@@ -13,15 +13,17 @@ enum Recorder {
   @discardableResult
   static func record(
     _ guest: String, to path: String, commandLine: String = "", engine: EngineKind = .kvm,
-    options: RecordOptions = RecordOptions(), input: [UInt8] = [], prepare: (Machine) -> Void = { _ in }
+    options: RecordOptions = RecordOptions(), input: [UInt8] = [], undefined: UndefinedProfile? = nil,
+    prepare: (Machine) -> Void = { _ in }
   ) throws -> RunOutcome {
     let image = GuestImage(role: .kernel, name: guest, bytes: bytesOfFile(TestGuests.path(guest)))
     let loaded = try GuestLoader.load(kernel: image, commandLine: commandLine, memorySize: 16 << 20)
+    var model = engine.defaultCPUModel
+    if let undefined { model.undefined = undefined }
     let header = TraceHeader(
-      producer: "tests", engine: engine.rawValue, cpuModel: engine.defaultCPUModel,
-      clock: engine.defaultClock)
+      producer: "tests", engine: engine.rawValue, cpuModel: model, clock: engine.defaultClock)
     let writer = try TraceWriter(path: path, header: header, machine: loaded.machine)
-    let machine = try Machine(loaded.machine, kind: engine, cpuModel: engine.defaultCPUModel)
+    let machine = try Machine(loaded.machine, kind: engine, cpuModel: model)
     let clock = machine.makeClock(engine.defaultClock)
     prepare(machine)
     let board = try Board(startEpoch: 0, memorySize: loaded.machine.memorySize, input: TestInput(input)) { _ in }

@@ -100,12 +100,23 @@ extension SeededRandom {
 
 /// A header and a guest with everything that they can hold.
 enum Sample {
+  /// Something of each kind.
+  static var undefined: UndefinedProfile {
+    var profile = UndefinedProfile()
+    profile[.bitScan] = FlagRule([.of: .other, .pf: .source])
+    profile.longDoubleShift = .firstAgain
+    profile.scanOfZeroClearsUpperHalf = true
+    profile[.transcendentals] = 0xfedc_ba98
+    return profile
+  }
+
   static var header: TraceHeader {
     let leaves = [
       CPUIDLeaf(0, eax: 1, ebx: 2, ecx: 3, edx: 4), CPUIDLeaf(7, subleaf: 0, eax: 5, ebx: 6, ecx: 7, edx: 8),
     ]
     return TraceHeader(
-      producer: "chronovisor 0.1", engine: "kvm", cpuModel: CPUModel(name: "base", leaves: leaves), clock: .virtual,
+      producer: "chronovisor 0.1", engine: "kvm",
+      cpuModel: CPUModel(name: "base", leaves: leaves, undefined: undefined), clock: .virtual,
       seed: 42, hostCPUID: 0x1234_5678_9abc_def0, host: "a CPU, Linux 6.1", guestKind: "Linux bzImage",
       commandLine: "console=ttyS0 naïve", startEpoch: 1_700_000_000_000_000_000)
   }

@@ -42,6 +42,10 @@ internal import VMMCore
       let found = withoutTranscendentals(try found(in: profile, inBlocks: inBlocks))
       var wanted = withoutTranscendentals(profile)
       for result in UndefinedProfile.Result.allCases { wanted[result] = 0 }
+      // What cannot be imitated is as in the reference.
+      for flags in UndefinedFlags.allCases {
+        for flag in flags.flags where wanted[flags][flag] == .other { wanted[flags][flag] = flags.reference[flag] }
+      }
       #expect(found.items(unlike: wanted) == [], "\(name)")
     }
   }
@@ -63,6 +67,36 @@ internal import VMMCore
       let found = withoutTranscendentals(try found(in: profile, inBlocks: inBlocks))
       #expect(found.items(unlike: profile) == [])
     }
+  }
+
+  @Test func `a flag that a shift keeps is computed before it`() throws {
+    var profile = UndefinedProfile()
+    profile[.shiftLeft] = FlagRule([.af: .kept, .of: .onePlace])
+    // ADD EAX, EBX; SHL EAX, 3: the addition carries out of bit 3.
+    let code: [UInt8] = [0x01, 0xd8, 0xc1, 0xe0, 0x03, 0xf4]
+    for sum in [UInt64(1), 0] {
+      let machine = try Machine(.long64, code: code, undefined: profile)
+      (machine.cpu.rax, machine.cpu.rbx) = (15, sum)
+      machine.run(3)
+      #expect(machine.cpu.af == (sum == 1))
+    }
+  }
+
+  @Test func `what no profile imitates is noted`() throws {
+    // FLD1; FSIN; RCPPS XMM0, XMM0; HLT.
+    let machine = try Machine(.long64, code: [0xd9, 0xe8, 0xd9, 0xfe, 0x0f, 0x53, 0xc0, 0xf4])
+    machine.run(4)
+    let doubts = machine.cpu.takeDoubts()
+    #expect(
+      doubts == [
+        UndefinedDoubt(about: .result(.approximations), behind: Machine.codeAddress + 7),
+        UndefinedDoubt(about: .result(.transcendentals), behind: Machine.codeAddress + 4),
+      ])
+    #expect(doubts.map { $0.isDoubtful(under: .reference) } == [false, true])
+    var other = UndefinedProfile()
+    other[.approximations] = 1
+    #expect(doubts[0].isDoubtful(under: other))
+    #expect(machine.cpu.takeDoubts() == [])
   }
 
   @Test func `results of the reference are the reference's`() throws {

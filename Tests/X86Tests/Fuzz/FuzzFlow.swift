@@ -86,9 +86,12 @@ extension ProgramMaker {
     var made = Assembly(form: form)
     let usesSource = [.movs, .cmps, .lods].contains(form.handler)
     let usesTarget = form.handler != .lods
-    let from = isWild && random.chance(50) ? pickTarget(form) : middle()
-    var to = isWild && random.chance(50) ? pickTarget(form) : middle()
-    if random.chance(25) { to = from &+ UInt64(bitPattern: Int64(random.below(40) - 20)) }
+    let isFromWild = isWild && random.chance(50)
+    let from = isFromWild ? pickTarget(form) : middle()
+    // Which operand of CMPS is touched first differs among processors (19h, model 11h: the second): one may fault.
+    let isSafe = form.handler == .cmps && isFromWild
+    var to = isWild && !isSafe && random.chance(50) ? pickTarget(form) : middle()
+    if !isSafe && random.chance(25) { to = from &+ UInt64(bitPattern: Int64(random.below(40) - 20)) }
     if usesSource {
       var address = from
       let offset = address &- machine.cpu.segmentBase(SegmentNumber.gs)

@@ -1,5 +1,6 @@
 internal import Foundation
 internal import NativeOracle
+internal import VMMCore
 
 @testable internal import X86
 
@@ -61,10 +62,44 @@ enum Emulator {
     return masks
   }()
 
+  /// What no profile expresses, and an emulator's own ways.
   static func mask(of form: InstructionForm) -> OracleMask {
-    guard isOracle else { return [] }
+    let mask = OracleProfile.found.mask(of: form)
+    guard isOracle else { return mask }
     if isMeasured { return [.flags, .registers, .x87, .mxcsr, .sse, .memory, .end] }
-    return masks[form.maskKey] ?? []
+    return mask.union(masks[form.maskKey] ?? [])
+  }
+}
+
+extension UndefinedProfile {
+  /// What the form leaves behind otherwise than the software CPU, on a CPU that no profile expresses as a whole.
+  fileprivate func mask(of form: InstructionForm) -> OracleMask {
+    if form.handler == .x87 { return self[.x87Conditions] == 0 ? [] : [.x87] }
+    if form.handler == .vector {
+      return form.map == 1 && (form.opcode == 0x52 || form.opcode == 0x53) && self[.approximations] != 0 ? [.sse] : []
+    }
+    let isDoubtful = form.undefinedFlags.contains { flags in flags.flags.contains { self[flags][$0] == .other } }
+    let isLong = form.undefinedFlags == [.doubleShift] && form.size == 2 && longDoubleShift == .other
+    return isLong ? [.flags, .registers, .memory] : isDoubtful ? [.flags] : []
+  }
+}
+
+extension InstructionForm {
+  fileprivate var undefinedFlags: [UndefinedFlags] {
+    switch handler {
+    case .bsf, .bsr: [.bitScan, .bitScanOfZero]
+    case .tzcnt, .lzcnt: [.bitCount]
+    case .bitReg, .bitImm: [.bitTest]
+    case .mulRM, .imulRM, .imulRegRM, .imulRegRMImm: [.multiply]
+    case .divRM, .idivRM: [.divide]
+    case .shiftRMImm, .shiftRMCL: [.shiftLeft, .shiftRight, .shiftArithmetic, .rotate, .rotateThroughCarry]
+    case .doubleShiftImm, .doubleShiftCL: [.doubleShift]
+    case .blsr, .blsmsk, .blsi, .bzhi: [.bitFields]
+    case .andn: [.andNot]
+    case .bextr: [.bitExtract]
+    case .aluRMReg, .aluRegRM, .aluRMImm, .testRMReg, .testRMImm: [.logic]
+    default: []
+    }
   }
 }
 
