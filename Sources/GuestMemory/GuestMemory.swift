@@ -28,7 +28,8 @@ public final class GuestMemory {
   /// All pages of all regions.
   public let pageCount: Int
   /// One bit for each page index, 64 in a word: written since it was last cleared. `pageCount` rounded up to 64 bits.
-  public let dirty: UnsafeMutableBufferPointer<UInt64>
+  public var dirty: UnsafeMutableBufferPointer<UInt64> { unsafe dirtyWords.words }
+  private let dirtyWords: ZeroedWords
   private var writeObservers: [(_ page: Int) -> Void] = []
 
   /// Where RAM stops below the hole for devices, and goes on at 4 GiB: 3 GiB.
@@ -63,13 +64,11 @@ public final class GuestMemory {
     regions = made
     mappings = mapped
     pageCount = pages
-    unsafe dirty = .allocate(capacity: (pages + 63) / 64)
-    unsafe dirty.initialize(repeating: 0)
+    dirtyWords = ZeroedWords(count: (pages + 63) / 64)
   }
 
   deinit {
     for mapping in mappings { mapping.unmap() }
-    unsafe dirty.deallocate()
   }
 
   /// Bytes of RAM in all.
@@ -151,17 +150,22 @@ extension GuestMemory {
     unsafe dirty[index >> 6] |= 1 << UInt64(index & 63)
   }
 
+  /// The dirty set, in ascending order.
+  public var dirtyPages: [Int] { unsafe dirty.bitNumbers }
+
   /// Empties the dirty set and returns what it held, in ascending order.
   public func takeDirtyPages() -> [Int] {
-    defer { unsafe dirty.update(repeating: 0) }
-    return unsafe dirty.bitNumbers
+    let pages = dirtyPages
+    // Only words that hold something: a write would make room for the others.
+    for page in pages { unsafe dirty[page >> 6] = 0 }
+    return pages
   }
 
   /// Adds pages that were taken from the dirty set to it again, and returns what it held meanwhile, in ascending
   /// order: so what is written between the two calls is known, and not lost for those who look later.
   public func putBackDirtyPages(_ earlier: [Int]) -> [Int] {
     defer { for page in earlier { markDirty(page) } }
-    return unsafe dirty.bitNumbers
+    return dirtyPages
   }
 }
 

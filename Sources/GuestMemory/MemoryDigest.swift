@@ -5,27 +5,32 @@ internal import VMMCore
 @safe
 public final class MemoryDigest {
   private let memory: GuestMemory
-  private var pageDigests: [UInt64]
+  private let pageDigests: ZeroedWords
   /// The digest of the memory as it was at the last `update`.
   public private(set) var value: UInt64 = 0
 
   /// All pages in `memory` that are not dirty must still be zero.
   public init(of memory: GuestMemory) {
     self.memory = memory
-    pageDigests = [UInt64](repeating: 0, count: memory.pageCount)
+    pageDigests = ZeroedWords(count: memory.pageCount)
   }
 
   /// Takes in the given pages anew.
   public func update(pages: [Int]) {
     for index in pages {
       let digest = MemoryDigest.ofPage(index, in: memory)
-      value = value &- pageDigests[index] &+ digest
-      pageDigests[index] = digest
+      let earlier = ofPage(index)
+      guard digest != earlier else { continue }
+      value = value &- earlier &+ digest
+      unsafe pageDigests.words[index] = digest
     }
   }
 
   /// The digest of one page as it was at the last `update`.
-  public func ofPage(_ index: Int) -> UInt64 { pageDigests[index] }
+  public func ofPage(_ index: Int) -> UInt64 {
+    precondition(index >= 0 && index < memory.pageCount, "page index out of range")
+    return unsafe pageDigests.words[index]
+  }
 
   /// The digest of one page as it is now; 0 for a page of zeros.
   public static func ofPage(_ index: Int, in memory: GuestMemory) -> UInt64 {

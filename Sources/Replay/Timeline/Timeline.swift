@@ -123,6 +123,7 @@ public final class Timeline {
     let prepared = try Machine(initial, kind: .software, cpuModel: reader.header.cpuModel)
     guard let engine = prepared.engine as? SoftwareEngine else { throw TimelineError("no software engine") }
     memory = prepared.memory
+    let placed = memory.dirtyPages
     base = MemoryImage(pageCount: memory.pageCount)
     changed = PageSet(pageCount: memory.pageCount)
     fastForward = FastForward(reader.header, options)
@@ -131,8 +132,8 @@ public final class Timeline {
       console.put(character, at: number)
     }
     machine.core.probe.onChange = { [unowned self] pages in noteChanged(pages) }
-    // What was placed in memory has been taken for the digest already: the first image is made of all that is not zero.
-    noteChanged((0..<memory.pageCount).filter { MemoryDigest.ofPage($0, in: memory) != 0 })
+    // What was placed in memory has been taken for the digest already; the rest is zero.
+    noteChanged(placed)
     store.insert(try takeCheckpoint())
   }
 

@@ -71,7 +71,7 @@ final class BlockCache {
   }
 
   /// Memory of zeros that costs nothing until it is touched.
-  private static func zeroed<T>(_ count: Int) -> UnsafeMutablePointer<T> {
+  static func zeroed<T>(_ count: Int) -> UnsafeMutablePointer<T> {
     guard let memory = calloc(count, MemoryLayout<T>.stride) else { fatalError("out of memory") }
     return memory.bindMemory(to: T.self, capacity: count)
   }

@@ -1,3 +1,6 @@
+#if canImport(Glibc)
+  internal import Glibc
+#endif
 internal import GuestMemory
 internal import VMMCore
 
@@ -20,8 +23,7 @@ final class CPUCore {
     let block = UnsafeMutablePointer<UInt64>.allocate(capacity: Slot.count)
     block.initialize(repeating: 0, count: Slot.count)
     cpu = CPU(block)
-    pageUse = .allocate(capacity: memory.pageCount)
-    pageUse.initialize(repeating: 0, count: memory.pageCount)
+    pageUse = BlockCache.zeroed(memory.pageCount)
     scratch = .allocate(capacity: 1)
     scratch.initialize(to: Instruction())
     cpu[Slot.scratchOp] = UInt64(UInt(bitPattern: scratch))
@@ -44,7 +46,7 @@ final class CPUCore {
 
   deinit {
     cpu.s.deallocate()
-    pageUse.deallocate()
+    free(pageUse)
     scratch.deallocate()
   }
 
