@@ -3,6 +3,8 @@ public struct TraceError: Error, Equatable, Sendable, CustomStringConvertible {
   public enum Kind: Equatable, Sendable {
     /// The file cannot be opened, read or written: host trouble.
     case file
+    /// Another recorder is writing a trace of this name.
+    case busy
     /// The file does not begin as a trace does.
     case notATrace
     /// A later version wrote it, and what it holds cannot be understood.
@@ -26,7 +28,7 @@ public struct TraceError: Error, Equatable, Sendable, CustomStringConvertible {
   public var isDataError: Bool {
     switch kind {
     case .notATrace, .unsupported, .damaged, .unusable: true
-    case .file, .invalid: false
+    case .file, .busy, .invalid: false
     }
   }
 }

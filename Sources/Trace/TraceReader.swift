@@ -99,6 +99,12 @@ public final class TraceReader: Sendable {
 }
 
 extension TraceReader {
+  /// The file begins as a trace does. False for what cannot be read.
+  public static func isTrace(_ path: String) -> Bool {
+    guard let file = try? InputFile(opening: path) else { return false }
+    return (try? file.read(at: 0, count: TraceFormat.magic.count)) == TraceFormat.magic
+  }
+
   /// The format version of a file that begins as a trace does.
   private static func checkFileHeader(_ input: InputFile) throws(TraceError) -> UInt32 {
     let start = try input.read(at: 0, count: TraceFormat.fileHeaderSize)

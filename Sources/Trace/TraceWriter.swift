@@ -3,6 +3,9 @@ public import VMMCore
 /// Writes a trace: the guest first, then the events as they happen, in chunks that each reach the file whole. A
 /// recorder that dies leaves a file whose chunks can all be read, and which is visibly unfinished until `close`.
 ///
+/// The file is written beside its name, as NAME.partial, until an event is in it or it is closed; then it takes the
+/// name, and an earlier trace of that name is gone. A writer that is let go before leaves the earlier one.
+///
 /// Not thread-safe. After the first error every later call throws it again; what is in the file stays good.
 public final class TraceWriter {
   public let path: String
@@ -10,6 +13,8 @@ public final class TraceWriter {
   public private(set) var ordinal: UInt64 = 0
   /// Bytes in the file so far.
   public var size: UInt64 { file.size }
+  /// The file has its name. Until then whatever had it before is there.
+  public var isInPlace: Bool { file.isInPlace }
 
   /// Events wait at most this long before they are in the file, in nanoseconds, when `flushIfDue` is called often
   /// enough.
@@ -25,24 +30,37 @@ public final class TraceWriter {
   private var elapsed: UInt64 = 0
   private var failure: TraceError?
   private var isClosed = false
+  private var onlyWhole = false
 
-  /// Creates the file (or empties the one that is there) and writes everything that a replay needs before the first
-  /// event. When that fails, a file that was created is removed again.
-  public init(path: String, header: TraceHeader, machine: InitialMachine) throws(TraceError) {
+  /// Begins the file and writes everything that a replay needs before the first event. Errors leave what is there as
+  /// it is.
+  /// - Parameter onlyWhole: the file gets its name when it is closed, and not before.
+  public convenience init(
+    path: String, header: TraceHeader, machine: InitialMachine, onlyWhole: Bool = false
+  ) throws(TraceError) {
+    let description = try TraceWriter.description(of: header, machine)
+    try self.init(file: try OutputFile(creating: path), description, machine)
+    self.onlyWhole = onlyWhole
+    if onlyWhole { file.isWorthKeeping = false }
+  }
+
+  /// - Parameter description: of the header and this machine.
+  init(file: OutputFile, _ description: [UInt8], _ machine: InitialMachine) throws(TraceError) {
+    path = file.path
+    self.file = file
+    try begin(description, machine)
+    file.isWorthKeeping = true
+  }
+
+  /// The payload of the machine chunk. Errors: the format cannot hold it.
+  static func description(of header: TraceHeader, _ machine: InitialMachine) throws(TraceError) -> [UInt8] {
     if let flaw = machine.flaw { throw TraceError(.invalid, "the guest cannot be put into a trace: \(flaw)") }
     var header = header
     header.memorySize = machine.memorySize
     guard let description = header.encoded(), description.count <= TraceFormat.maximumRawSize else {
       throw TraceError(.invalid, "the guest cannot be put into a trace: a description is too long")
     }
-    self.path = path
-    file = try OutputFile(creating: path)
-    do throws(TraceError) {
-      try begin(description, machine)
-    } catch {
-      file.discard()
-      throw error
-    }
+    return description
   }
 
   /// Adds one event. The time of the chunk that it lands in is that of the last `flushIfDue` or `flush`.
@@ -87,6 +105,7 @@ public final class TraceWriter {
     closing.append64(indexOffset)
     closing.append64(ordinal)
     try write(.closing, closing.bytes, compress: false)
+    try takePlace()
     isClosed = true
   }
 }
@@ -137,6 +156,14 @@ extension TraceWriter {
     try write(.events, encoder.out.bytes, firstOrdinal: chunkOrdinal)
     chunkOrdinal = ordinal
     encoder.reset()
+    if ordinal > 0, !onlyWhole { try takePlace() }
+  }
+
+  private func takePlace() throws(TraceError) {
+    do throws(TraceError) { try file.takePlace() } catch {
+      failure = error
+      throw error
+    }
   }
 
   private func write(
@@ -153,7 +180,7 @@ extension TraceWriter {
     do throws(TraceError) {
       try file.append(encoded + stored)
     } catch {
-      let kept = chunks.contains { $0.kind == .events } ? "; the events before \(chunkOrdinal) are in it" : ""
+      let kept = isInPlace && chunkOrdinal > 0 ? "; the events before \(chunkOrdinal) are in it" : ""
       let whole = TraceError(error.kind, error.description + kept)
       failure = whole
       throw whole

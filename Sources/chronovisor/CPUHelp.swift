@@ -6,7 +6,7 @@ enum CPUHelp {
   /// Prints it when the user asked for it.
   static func answers(_ arguments: Arguments) -> Bool {
     guard arguments.value("--cpu") == "help" else { return false }
-    print(text)
+    say(text)
     return true
   }
 

@@ -1,7 +1,5 @@
-internal import Glibc
-
-/// The guest's console on stdout: whole lines at once, and what is left when asked. Output that nobody reads any more
-/// (a closed pipe) is dropped.
+/// The guest's console on stdout: whole lines at once, and what is left when asked. Output that nobody takes any more
+/// is dropped: the guest goes on, and `StandardOutput` tells at the end.
 final class ConsoleWriter {
   private var buffer: [UInt8] = []
 
@@ -11,7 +9,7 @@ final class ConsoleWriter {
   }
 
   func flush() {
-    writeAll(buffer, to: STDOUT_FILENO)
+    StandardOutput.write(buffer)
     buffer.removeAll(keepingCapacity: true)
   }
 }

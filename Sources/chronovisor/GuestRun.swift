@@ -13,10 +13,12 @@ final class GuestRun {
   let cpuModel: CPUModel
   let clock: ClockKind
   private let machine: Machine
+  private let input: any InputSource
 
   /// Everything that can be refused is refused here, before there is a trace.
   init(_ options: MachineOptions) throws {
     self.options = options
+    input = try GuestRun.makeInput(options)
     let images = try options.readImages()
     engine = options.engine.resolved(for: try GuestLoader.kind(of: images.kernel))
     do {
@@ -47,7 +49,6 @@ final class GuestRun {
   func execute(writer: TraceWriter?) throws -> RunOutcome {
     let console = ConsoleWriter()
     defer { console.flush() }
-    let input = try makeInput()
     let prompted = input as? PromptedInput
     let board = try Board(
       startEpoch: startEpoch, seed: options.seed, memorySize: guest.machine.memorySize, input: input
@@ -63,7 +64,7 @@ final class GuestRun {
     return try session.run()
   }
 
-  private func makeInput() throws -> any InputSource {
+  private static func makeInput(_ options: MachineOptions) throws -> any InputSource {
     if let path = options.inputPath {
       let bytes = try readFile(path, as: "input")
       return options.prompt.map { PromptedInput(bytes, prompt: $0) } ?? BytesInput(bytes)

@@ -39,13 +39,13 @@ enum HelpCommand: Command {
       }
     }
     guard let name = arguments.operands.first else {
-      print(overview)
+      say(overview)
       return ExitStatus.success
     }
     guard let command = commands.first(where: { $0.name == name }) else {
       throw UsageError("no verb \(name): see `chronovisor help`")
     }
-    print(details(of: command))
+    say(details(of: command))
     return ExitStatus.success
   }
 
@@ -76,7 +76,7 @@ enum VersionCommand: Command {
   static let summary = "the version"
   static let options: [Option] = []
   static func run(_ arguments: Arguments) throws -> Int32 {
-    print("chronovisor \(version)")
+    say("chronovisor \(version)")
     return ExitStatus.success
   }
 }

@@ -21,18 +21,23 @@ enum RecordCommand: Command {
     options.session.takesDigests = !arguments.has("--no-digests")
     let run = try GuestRun(options)
     let directory = arguments.value("--output") == nil ? try TraceDirectory() : nil
-    let path = try arguments.value("--output") ?? directory!.newTrace(for: options.guestPath)
-    let writer = try TraceWriter(path: path, header: run.header, machine: run.guest.machine)
+    func begin(_ path: String) throws -> TraceWriter {
+      try TraceWriter(path: path, header: run.header, machine: run.guest.machine)
+    }
+    let writer =
+      try directory?.beginTrace(for: options.guestPath, begin) ?? begin(arguments.value("--output") ?? "")
     let outcome: RunOutcome
     do {
       outcome = try run.execute(writer: writer)
     } catch let error as TraceError {
-      complain("chronovisor record: \(error); the trace is good up to there, and incomplete")
+      let rest = writer.isInPlace ? "the trace is good up to there, and incomplete" : "there is no new trace"
+      complain("chronovisor record: \(error); \(rest)")
+      if writer.isInPlace { directory?.setLatest(writer.path) }
       return ExitStatus.failure
     }
-    directory?.setLatest(path)
+    directory?.setLatest(writer.path)
     complain(
-      "chronovisor: \(outcome.end.phrase); \(outcome.events) events, \(writer.size) bytes in \(path)")
+      "chronovisor: \(outcome.end.phrase); \(outcome.events) events, \(writer.size) bytes in \(writer.path)")
     return outcome.end.exitStatus
   }
 }

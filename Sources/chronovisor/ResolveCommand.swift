@@ -12,7 +12,7 @@ enum ResolveCommand: Command {
   static func run(_ arguments: Arguments) throws -> Int32 {
     let path = try arguments.onlyOperand("trace")
     guard let output = arguments.value("--output") else { throw UsageError("no output given: -o NEW") }
-    guard output != path else { throw UsageError("-o \(output) is the trace itself: give another file") }
+    guard !isSameFile(output, path) else { throw UsageError("-o \(output) is the trace itself: give another file") }
     do {
       let replayer = try TraceReplayer(path: path, engine: .software)
       let outcome = try replayer.resolve(to: output)
@@ -20,7 +20,7 @@ enum ResolveCommand: Command {
       return ExitStatus.success
     } catch let divergence as Divergence {
       for line in divergence.report { complain(line) }
-      complain("  the trace cannot be resolved here; \(output) holds what came before, and is incomplete")
+      complain("  the trace cannot be resolved here: \(output) was not written")
       return ExitStatus.dataError
     }
   }

@@ -1,9 +1,7 @@
-internal import Glibc
-
 /// Lines on stdout, many at a time.
 struct LineOutput {
   private var buffer: [UInt8] = []
-  /// Nobody reads any more: there is no use in going on.
+  /// Nobody takes them any more: there is no use in going on.
   private(set) var isClosed = false
 
   mutating func line(_ text: String) {
@@ -13,7 +11,7 @@ struct LineOutput {
   }
 
   mutating func flush() {
-    if !isClosed { isClosed = !writeAll(buffer, to: STDOUT_FILENO) }
+    if !isClosed { isClosed = !StandardOutput.write(buffer) }
     buffer.removeAll(keepingCapacity: true)
   }
 }

@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Trace
 
 /// Where traces go when `-o` does not say: `$CHRONOVISOR_TRACE_DIR`, else `$XDG_DATA_HOME/chronovisor`, else
 /// `~/.local/share/chronovisor`. A link `latest` points to the newest.
@@ -21,22 +22,29 @@ struct TraceDirectory {
 
   var latest: String { path + "/latest" }
 
-  /// A path for a new trace of this guest that no file has yet; makes the directory.
-  func newTrace(for guest: String) throws -> String {
+  /// Begins a trace of this guest under a name that no file has yet; makes the directory.
+  func beginTrace(for guest: String, _ begin: (_ path: String) throws -> TraceWriter) throws -> TraceWriter {
     try makeDirectories()
     let name = String(guest.split(separator: "/").last ?? "guest")
     for number in 1...999_999 {
       let candidate = "\(path)/\(name)-\(number).trace"
-      if unsafe access(candidate, F_OK) != 0 { return candidate }
+      guard unsafe access(candidate, F_OK) != 0, unsafe access(candidate + ".partial", F_OK) != 0 else { continue }
+      do {
+        return try begin(candidate)
+      } catch let error as TraceError where error.kind == .busy {
+        continue  // another recorder has begun it this moment
+      }
     }
     throw UsageError("\(path) holds a million traces of \(name): remove some, or give -o FILE")
   }
 
-  /// Points `latest` to a trace in this directory.
+  /// Points `latest` to a trace in this directory: there is one at every moment.
   func setLatest(_ trace: String) {
     guard trace.hasPrefix(path + "/") else { return }
-    unsafe unlink(latest)
-    unsafe symlink(String(trace.dropFirst(path.utf8.count + 1)), latest)
+    let made = "\(path)/.latest-\(getpid())"
+    unsafe unlink(made)
+    guard unsafe symlink(String(trace.dropFirst(path.utf8.count + 1)), made) == 0 else { return }
+    if unsafe rename(made, latest) != 0 { unsafe unlink(made) }
   }
 
   private func makeDirectories() throws {

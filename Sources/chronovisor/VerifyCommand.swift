@@ -17,6 +17,7 @@ enum VerifyCommand: Command {
     guard !arguments.operands.isEmpty else { throw UsageError("no trace given: chronovisor verify TRACE...") }
     let repeats = try arguments.number("--repeat") ?? 1
     guard repeats >= 1 else { throw UsageError("--repeat 0: give at least 1") }
+    if let file = arguments.value("--junit") { try checkWritable(file, as: "report") }
     var results: [VerifyResult] = []
     for path in arguments.operands {
       let result = verify(path, engine: try arguments.engineKind(), repeats: repeats)
@@ -24,8 +25,14 @@ enum VerifyCommand: Command {
       for line in result.details { complain(line) }
       results.append(result)
     }
-    if let file = arguments.value("--junit") { try JUnitReport(results).write(to: file) }
-    return results.map(\.status).max { $0.severity < $1.severity }?.exitStatus ?? ExitStatus.success
+    let status = results.map(\.status).max { $0.severity < $1.severity }?.exitStatus ?? ExitStatus.success
+    if let file = arguments.value("--junit") {
+      do { try JUnitReport(results).write(to: file) } catch {
+        complain("chronovisor verify: \(error)")
+        return status == ExitStatus.success ? ExitStatus.failure : status
+      }
+    }
+    return status
   }
 
   private static func verify(_ path: String, engine: EngineKind?, repeats: UInt64) -> VerifyResult {

@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Trace
 
 /// Reads a whole file, with one clear line for everything that can be wrong with it.
 func readFile(_ path: String, as what: String) throws -> [UInt8] {
@@ -29,9 +30,30 @@ func readFile(_ path: String, as what: String) throws -> [UInt8] {
   return bytes
 }
 
-/// Writes a whole text, over what was there.
+/// Two names of one file.
+func isSameFile(_ a: String, _ b: String) -> Bool {
+  var (first, second) = (stat(), stat())
+  guard unsafe stat(a, &first) == 0, unsafe stat(b, &second) == 0 else { return a == b }
+  return first.st_dev == second.st_dev && first.st_ino == second.st_ino
+}
+
+/// Refuses a name under which `writeFile` will not write, or cannot: before the work that is to be written is done.
+func checkWritable(_ path: String, as what: String) throws {
+  let status = unsafe access(path, F_OK)
+  let folder = path.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
+  let parent = !path.contains("/") ? "." : folder.isEmpty ? "/" : folder
+  guard unsafe access(status == 0 ? path : parent, W_OK) == 0 else {
+    throw UsageError("cannot write the \(what) \(path): \(errorText(errno))")
+  }
+  guard status != 0 || !TraceReader.isTrace(path) else {
+    throw UsageError("cannot write the \(what) \(path): it is a trace; name another file")
+  }
+}
+
+/// Writes a whole text, over what was there, unless that is a trace.
 func writeFile(_ text: String, to path: String, as what: String) throws {
-  guard let file = unsafe fopen(path, "w") else {
+  try checkWritable(path, as: what)
+  guard let file = unsafe fopen(path, "we") else {
     throw UsageError("cannot write the \(what) \(path): \(errorText(errno))")
   }
   let written = unsafe fputs(text, file)

@@ -4,7 +4,9 @@ internal import Trace
 
 // A reader that goes away (a closed pipe) is an error of the write, not the end of the process.
 signal(SIGPIPE, SIG_IGN)
-exit(runCommandLine(Array(CommandLine.arguments.dropFirst())))
+StandardOutput.occupyClosedDescriptors()
+let words = Array(CommandLine.arguments.dropFirst())
+exit(StandardOutput.finish(words.first ?? "", status: runCommandLine(words)))
 
 /// Finds the verb, runs it, and turns every error into one line on stderr.
 func runCommandLine(_ words: [String]) -> Int32 {
@@ -19,7 +21,7 @@ func runCommandLine(_ words: [String]) -> Int32 {
   }
   do {
     if words.dropFirst().contains(where: { $0 == "--help" || $0 == "-h" }) {
-      print(HelpCommand.details(of: command))
+      say(HelpCommand.details(of: command))
       return ExitStatus.success
     }
     return try command.run(Arguments(Array(words.dropFirst()), options: command.options))

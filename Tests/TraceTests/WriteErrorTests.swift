@@ -30,13 +30,14 @@ import VMMCore
 
   /// A pipe whose reader goes away, as an example of a write that fails later.
   @Test func laterErrorStays() throws {
-    let path = folder.file("pipe")
-    #expect(unsafe mkfifo(path, 0o600) == 0)
-    let descriptor = unsafe open(path, O_RDONLY | O_NONBLOCK)
-    let writer = try TraceWriter(path: path, header: Sample.header, machine: Sample.machine())
+    var ends: [Int32] = [0, 0]
+    #expect(unsafe pipe(&ends) == 0)
+    let writer = try TraceWriter(
+      file: OutputFile(writing: ends[1], path: "a pipe"),
+      TraceWriter.description(of: Sample.header, Sample.machine()), Sample.machine())
     try writer.append(.interaction(.halt, .none))
     try writer.flush(elapsed: 1)
-    close(descriptor)
+    close(ends[0])
     try writer.append(.interaction(.halt, .none))
     let error = try #require(throws: TraceError.self) { try writer.flush(elapsed: 2) }
     #expect(error.description.contains("Broken pipe"))
