@@ -16,6 +16,10 @@ public struct Divergence: Error, Equatable, Sendable {
     case stuck(seconds: UInt64)
     /// A delivery writes memory that the machine does not have.
     case badMemoryWrite(GuestPhysicalAddress)
+    /// The state is that of the recorded digest, and not what the trace says that the digest was made of.
+    case wrongDetail
+    /// The last event does not end a recording in this way.
+    case wrongEnd(EndReason)
   }
   public var kind: Kind
   /// Where the replay was.
@@ -65,6 +69,8 @@ extension Divergence.Kind: CustomStringConvertible {
     case .wrongState(let expected, let actual): "state differs: " + Divergence.parts(expected, actual)
     case .stuck(let seconds): "the guest ran for \(seconds) s without reaching the next recorded event"
     case .badMemoryWrite(let address): "a device write at \(address) lies outside guest memory"
+    case .wrongDetail: "the state is the recorded one, and its recorded registers or memory are others"
+    case .wrongEnd(let reason): "the recording says that it ended thus: \(reason); its last event does not do that"
     }
   }
 }

@@ -15,6 +15,8 @@ struct EventHistory {
     next = (next + 1) % capacity
   }
 
+  var last: TraceEvent? { ring.isEmpty ? nil : ring[(next + capacity - 1) % capacity].event }
+
   /// Oldest first.
   var lines: [String] {
     let ordered = ring.count < capacity ? ring : Array(ring[next...] + ring[..<next])

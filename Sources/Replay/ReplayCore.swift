@@ -146,21 +146,38 @@ final class ReplayCore {
       throw divergence
     }
     guard isRecorded else { return }
+    try checkDetail(state)
     probe.forgetTouched()
     progress.detail = nil
     _ = engine.takeDoubts()
     checkHeld()
   }
 
+  /// What a digest that held was made of is what the trace says.
+  private func checkDetail(_ state: CPUState) throws {
+    guard let detail = progress.detail else { return }
+    let registers = differences(state, from: detail)
+    let pages = probe.recordedDifferences(from: detail)
+    guard registers.isEmpty, pages.isEmpty else {
+      var divergence = try diverged(.wrongDetail)
+      (divergence.registers, divergence.pages) = (registers, pages)
+      throw divergence
+    }
+  }
+
   /// Names the registers and the memory that are not as recorded.
   private func explain(_ divergence: inout Divergence, _ state: CPUState) {
     guard let detail = progress.detail else { return }
+    divergence.registers = differences(state, from: detail)
+    divergence.pages = Array(probe.differences(from: detail).prefix(32))
+  }
+
+  private func differences(_ state: CPUState, from detail: StateDetail) -> [RegisterDifference] {
     var recorded = CPUState()
     for (field, word) in zip(CPUState.fields, detail.words) { field.set(&recorded, word) }
-    divergence.registers = state.differences(from: recorded, rule).map {
+    return state.differences(from: recorded, rule).map {
       RegisterDifference(name: $0.name, expected: $0.expected, actual: $0.actual)
     }
-    divergence.pages = Array(probe.differences(from: detail).prefix(32))
   }
 
   func diverged(_ kind: Divergence.Kind) throws -> Divergence {

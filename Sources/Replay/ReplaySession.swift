@@ -186,6 +186,7 @@ public final class ReplaySession {
   // MARK: the end
 
   private func finish(_ end: EndReason?) throws -> ReplayOutcome {
+    if let end, !end.canFollow(core.progress.history.last) { throw try core.diverged(.wrongEnd(end)) }
     if end == .shutdown {
       let exit = try runGuest(.free)
       guard exit == .shutdown else {
@@ -199,6 +200,19 @@ public final class ReplaySession {
     return ReplayOutcome(
       end: end, events: events, checks: core.progress.checks, position: Position(ordinal: events), final: final,
       state: state)
+  }
+}
+
+extension EndReason {
+  /// A recording can end in this way right behind this event. What the user, a clock or the host ended, ends anywhere.
+  fileprivate func canFollow(_ last: TraceEvent?) -> Bool {
+    switch (self, last) {
+    case (.powerOff, .interaction(.portWrite, _)?), (.reset, .interaction(.portWrite, _)?): true
+    case (.debugExit(let value), .interaction(.portWrite(_, _, let written), _)?): value == written
+    case (.haltedForGood, .interaction(.halt, _)?): true
+    case (.powerOff, _), (.reset, _), (.debugExit, _), (.haltedForGood, _): false
+    case (.shutdown, _), (.timeout, _), (.interrupted, _), (.engineStopped, _): true
+    }
   }
 }
 

@@ -96,6 +96,13 @@ final class StateProbe {
     return different
   }
 
+  /// What differs from a recorded detail in the ranges that it holds; after `memoryNow`.
+  func recordedDifferences(from detail: StateDetail) -> [PageDifference] {
+    var different: [PageDifference] = []
+    for range in detail.ranges { noteIfDifferent(range, detail.pageShift, &different) }
+    return different
+  }
+
   private func noteIfDifferent(_ range: RangeCheck, _ shift: UInt8, _ different: inout [PageDifference]) {
     if check(range: range.number, shift) != range.check { different.append(difference(range.number, shift)) }
   }

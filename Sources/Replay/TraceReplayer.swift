@@ -20,6 +20,7 @@ public final class TraceReplayer {
     }
     kind = TraceReplayer.kind(asked: engine, recorded: recorded, reader)
     initial = try reader.initialMachine()
+    try reader.checkClaims()
     try reader.checkModel(for: kind, recordedBy: recorded)
     try reader.checkFitness(for: kind, recordedBy: recorded, initial)
   }
@@ -47,7 +48,11 @@ public final class TraceReplayer {
       onOutput: onOutput)
     session.onRecord = onRecord
     defer { replayedEvents = session.events }
-    do { return try session.run() } catch var divergence as Divergence {
+    do {
+      let outcome = try session.run()
+      try reader.checkEnding(events: outcome.events, end: outcome.end)
+      return outcome
+    } catch var divergence as Divergence {
       divergence.advice = adviceOnOtherEngine
       throw divergence
     }
@@ -59,7 +64,7 @@ public final class TraceReplayer {
     precondition(kind == .software, "only the software engine counts")
     var header = reader.header
     header.producer += ", resolved"
-    let writer = try TraceWriter(path: path, header: header, machine: initial)
+    let writer = try TraceWriter(path: path, header: header, machine: initial, onlyWhole: true)
     let outcome = try replay(onRecord: { try writer.append($0) }, onOutput: { _ in })
     try writer.close(elapsed: reader.duration)
     return outcome

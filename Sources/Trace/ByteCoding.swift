@@ -116,6 +116,15 @@ struct ByteReader {
   }
 
   mutating func text(upTo maximum: Int = TraceFormat.maximumText) throws(DecodingError) -> String {
-    String(decoding: try counted(upTo: maximum, "a text"), as: UTF8.self)
+    try text(try counted(upTo: maximum, "a text"))
+  }
+
+  /// All that is left, as a text.
+  mutating func restAsText() throws(DecodingError) -> String { try text(try take(remaining)) }
+
+  /// Bytes as the text that they are.
+  func text(_ bytes: some Sequence<UInt8>) throws(DecodingError) -> String {
+    guard let text = String(validating: bytes, as: UTF8.self) else { throw fail("a text that is no UTF-8") }
+    return text
   }
 }

@@ -63,9 +63,11 @@ struct ChunkHeader: Equatable, Sendable {
     return vcpu == 0 ? nil : "events of vCPU \(vcpu)"
   }
 
-  /// Why the sizes cannot be right; `nil` when they can.
+  /// Why sizes or flags cannot be right; `nil` when they can.
   var flaw: String? {
     guard kind.isKnown else { return nil }
+    if flags.contains(.optional), kind != .index { return "a chunk to be skipped that must not be skipped" }
+    if flags.contains(.compressed), kind == .closing { return "a closing chunk that is compressed" }
     if Int(rawSize) > TraceFormat.maximumRawSize { return "a chunk of \(rawSize) bytes" }
     if rawSize == 0 { return "an empty chunk" }
     if flags.contains(.compressed) {

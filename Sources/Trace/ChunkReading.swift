@@ -55,24 +55,20 @@ struct ChunkFile: Sendable {
   }
 }
 
-/// Which chunks a file holds, found through its index or by going through the headers.
+/// Which chunks a file holds, found by going from header to header. An index has to name the same ones.
 struct ChunkTable: Sendable {
-  var chunks: [ChunkInfo] = []
+  private(set) var chunks: [ChunkInfo] = []
   /// The closing chunk, when the recording was closed.
-  var closing: ChunkInfo?
+  private(set) var closing: ChunkInfo?
   /// The first chunk header that cannot be right, and what is after the end.
-  var damage: TraceDamage?
+  private(set) var damage: TraceDamage?
   /// Where the whole chunks end.
-  var end = UInt64(TraceFormat.fileHeaderSize)
+  private(set) var end = UInt64(TraceFormat.fileHeaderSize)
 
   init(of file: ChunkFile) throws(TraceError) {
-    if try !readIndex(file) {
-      self = ChunkTable()
-      try scan(file)
-    }
+    try scan(file)
+    if damage == nil { damage = try indexFlaw(file) }
   }
-
-  private init() {}
 
   /// Goes from header to header. Contents are looked at when they are used.
   private mutating func scan(_ file: ChunkFile) throws(TraceError) {
@@ -109,53 +105,27 @@ struct ChunkTable: Sendable {
     return nil
   }
 
-  /// Finds the chunks through the closing chunk at the end of the file. False when that is not there or not right.
-  private mutating func readIndex(_ file: ChunkFile) throws(TraceError) -> Bool {
-    let closingSize = UInt64(TraceFormat.chunkHeaderSize + TraceFormat.closingSize)
-    guard file.input.size > closingSize else { return false }
-    let start = file.input.size - closingSize
-    guard case .success(let header)? = try file.header(at: start), header.kind == .closing,
-      Int(header.storedSize) == TraceFormat.closingSize
-    else { return false }
-    let last = ChunkInfo(header, offset: start)
-    guard let contents = ClosingRecord(try? file.payload(of: last)) else { return false }
-    guard let entries = try readIndexChunks(file, from: contents.indexOffset, to: start),
-      isPlausible(entries, before: last)
-    else { return false }
-    for entry in entries where !entry.kind.isKnown && !entry.flags.contains(.optional) {
-      throw .unsupported(file.input.path, entry.offset, "a chunk of kind \(entry.kind.rawValue)")
-    }
-    chunks = entries + [last]
-    closing = last
-    end = file.input.size
-    return true
-  }
-
-  private func readIndexChunks(
-    _ file: ChunkFile, from first: UInt64, to last: UInt64
-  ) throws(TraceError) -> [ChunkInfo]? {
+  /// What is wrong with the index that the closing chunk names. To be without one, or with one that was damaged, is
+  /// nobody's loss; one that can be read has to be right.
+  private func indexFlaw(_ file: ChunkFile) throws(TraceError) -> TraceDamage? {
+    guard let closing, let record = ClosingRecord(try? file.payload(of: closing)),
+      let first = chunks.firstIndex(where: { $0.kind == .index && $0.offset == record.indexOffset })
+    else { return nil }
     var entries: [ChunkInfo] = []
-    var offset = first
-    while offset < last {
-      guard case .success(let header)? = try file.header(at: offset), header.kind == .index,
-        let payload = try? file.payload(of: ChunkInfo(header, offset: offset)),
-        IndexCoding.decode(payload, into: &entries)
-      else { return nil }
-      offset += UInt64(TraceFormat.chunkHeaderSize) + UInt64(header.storedSize)
+    for chunk in chunks[first...] where chunk.kind == .index {
+      let payload: [UInt8]
+      do throws(TraceError) { payload = try file.payload(of: chunk) } catch {
+        if case .file = error.kind { throw error }
+        return nil
+      }
+      guard IndexCoding.decode(payload, into: &entries) else {
+        return TraceDamage(offset: chunk.offset, reason: "an index that cannot be read")
+      }
     }
-    return offset == last && entries.allSatisfy { $0.offset < first } ? entries : nil
-  }
-
-  private func isPlausible(_ entries: [ChunkInfo], before last: ChunkInfo) -> Bool {
-    guard let first = entries.first, first.offset == UInt64(TraceFormat.fileHeaderSize), first.kind == .machine,
-      entries.count < Int(last.sequence)
-    else { return false }
-    var ordinal: UInt64 = 0
-    for entry in entries {
-      if entry.firstOrdinal < ordinal || entry.kind == .closing || entry.kind == .index { return false }
-      ordinal = entry.firstOrdinal
+    if entries != Array(chunks[..<first]) {
+      return TraceDamage(offset: chunks[first].offset, reason: "an index that names other chunks than there are")
     }
-    return ordinal <= last.firstOrdinal
+    return nil
   }
 }
 

@@ -10,6 +10,8 @@ struct EventDecoder {
   init(_ bytes: [UInt8]) { input = ByteReader(bytes) }
 
   var isAtEnd: Bool { input.isAtEnd }
+  /// Where the next record begins.
+  var position: Int { input.position }
 
   /// The next record. Not at the end.
   mutating func next() throws(DecodingError) -> TraceEvent {

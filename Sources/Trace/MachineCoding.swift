@@ -34,6 +34,7 @@ struct ImageRecord: Equatable, Sendable {
     size = try input.read64()
     guard size <= TraceFormat.maximumImageBytes else { throw input.fail("an image of \(size) bytes") }
     digest = try input.read64()
+    guard input.isAtEnd else { throw input.fail("more than an image's record") }
   }
 }
 

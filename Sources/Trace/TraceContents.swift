@@ -16,6 +16,8 @@ struct TraceContents: Sendable {
   private(set) var events: [ChunkInfo] = []
   private(set) var damage: TraceDamage?
   private var isPastEvents = false
+  /// The chunk before, of a kind that is known.
+  private var last: ChunkInfo?
 
   init(_ table: ChunkTable, _ file: ChunkFile) throws(TraceError) {
     damage = table.damage
@@ -33,6 +35,12 @@ struct TraceContents: Sendable {
 
   /// Takes in the next chunk; the reason when it does not belong there.
   private mutating func take(_ chunk: ChunkInfo, _ file: ChunkFile) throws(TraceError) -> String? {
+    guard chunk.kind.isKnown else { return nil }
+    // Only events take events with them.
+    if chunk.firstOrdinal != last?.firstOrdinal ?? 0, last?.kind != .events {
+      return "a chunk after \(chunk.firstOrdinal) events, where \(last?.firstOrdinal ?? 0) came before it"
+    }
+    last = chunk
     switch chunk.kind {
     case .machine:
       guard machine == nil else { return "a second machine header" }
@@ -88,8 +96,9 @@ extension TraceContents {
   func machine(_ file: ChunkFile, memorySize: UInt64) throws(TraceError) -> InitialMachine {
     guard let state else { throw .unusable(file.input.path, UInt64(TraceFormat.fileHeaderSize)) }
     let cpu = try decode(state, file) { payload throws(DecodingError) in
-      guard let cpu = CPUState(encoded: payload) else {
-        throw DecodingError(position: payload.count, reason: "a CPU state of \(payload.count) bytes")
+      // A word with bits that its register does not have would come back as another one.
+      guard let cpu = CPUState(encoded: payload), cpu.encoded().starts(with: payload) else {
+        throw DecodingError(position: payload.count, reason: "no CPU state of \(payload.count) bytes")
       }
       return cpu
     }

@@ -10,6 +10,8 @@ public struct TraceCursor: Sendable {
   /// What `peek` has read ahead.
   private var pending: TraceEvent?
   private var isPastEnd = false
+  /// Where the last record begins in its chunk.
+  private var recordStart = 0
   private var failure: TraceError?
 
   /// A cursor at the begin of a chunk, whose number is at most that of the last.
@@ -62,35 +64,57 @@ public struct TraceCursor: Sendable {
       while decoder.isAtEnd {
         if try !openNextChunk() { return nil }
       }
-      if isPastEnd { throw damage("records after the end of the recording") }
-      do throws(DecodingError) {
-        return try decoder.next()
-      } catch {
-        throw damage("byte \(error.position) of the chunk: \(error.reason)")
+      if isPastEnd { throw damaged("records after the end of the recording") }
+      let event: TraceEvent
+      recordStart = decoder.position
+      do throws(DecodingError) { event = try decoder.next() } catch {
+        throw damaged("byte \(error.position) of the chunk: \(error.reason)")
       }
+      // Who comes to the end reads no further: what is behind it is looked at here.
+      if case .end = event { try checkNothingFollows() }
+      return event
     } catch {
       failure = error
       throw error
     }
   }
 
-  private func damage(_ reason: String) -> TraceError {
+  /// The last record that `next` came to is none that a recorder can have written.
+  func damage(_ reason: String) -> TraceError {
+    damaged("byte \(recordStart) of the chunk: \(reason)")
+  }
+
+  private func damaged(_ reason: String) -> TraceError {
     .damaged(reader.path, reader.eventChunks[max(0, opened - 1)].offset, reason)
+  }
+
+  private func checkNothingFollows() throws(TraceError) {
+    if !decoder.isAtEnd { throw damaged("records after the end of the recording") }
+    guard opened == reader.eventChunks.count else {
+      throw .damaged(reader.path, reader.eventChunks[opened].offset, "records after the end of the recording")
+    }
+    try checkEnd()
+  }
+
+  /// All events have been read: what the rest of the file says of them has to be true.
+  private func checkEnd() throws(TraceError) {
+    if let damage = reader.damage { throw .damaged(reader.path, damage.offset, damage.reason) }
+    guard let closing = reader.closing else { return }
+    guard reader.eventCount == ordinal, closing.firstOrdinal == ordinal else {
+      throw .damaged(reader.path, closing.offset, "\(ordinal) events where the end of the trace names another number")
+    }
   }
 
   /// False at the end of the trace.
   private mutating func openNextChunk() throws(TraceError) -> Bool {
     guard opened < reader.eventChunks.count else {
-      if let damage = reader.damage { throw .damaged(reader.path, damage.offset, damage.reason) }
-      if let closing = reader.closing, reader.eventCount != ordinal {
-        throw .damaged(reader.path, closing.offset, "\(ordinal) events where the end of the trace names another number")
-      }
+      try checkEnd()
       return false
     }
     let chunk = reader.eventChunks[opened]
     opened += 1
     guard chunk.firstOrdinal == ordinal else {
-      throw damage("the chunk begins with event \(chunk.firstOrdinal), and \(ordinal) is next")
+      throw damaged("the chunk begins with event \(chunk.firstOrdinal), and \(ordinal) is next")
     }
     decoder = EventDecoder(try reader.file.payload(of: chunk.info))
     return true

@@ -28,6 +28,7 @@ public enum TraceFormat {
   static let maximumPlacedBytes: UInt64 = 2 << 30
   static let maximumMemorySize: UInt64 = 1 << 40
   static let maximumText = 64 << 10
+  static let maximumLeaves = 256
 
   /// The longest memory write that one delivery may hold; a longer one is several deliveries.
   public static let maximumMemoryWrite = 1 << 20

@@ -106,41 +106,60 @@ extension TraceHeader {
     self.init(producer: "", engine: "", cpuModel: CPUModel(name: "", leaves: []), clock: .host)
     stateRule = .first
     var input = ByteReader(bytes)
+    var known = Set<UInt8>()
     while !input.isAtEnd {
       let tag = try input.byte()
       let content = try input.counted(upTo: TraceFormat.maximumText, "a field")
-      try read(tag, ByteReader([UInt8](content)), in: input)
+      var field = ByteReader([UInt8](content))
+      do throws(DecodingError) {
+        guard try read(tag, &field) else { continue }
+        guard field.isAtEnd else { throw field.fail("more than the field holds") }
+        guard known.insert(tag).inserted || tag == Tag.cpuidLeaf else { throw field.fail("a second one") }
+      } catch {
+        throw input.fail("field \(tag): \(error.reason)")
+      }
     }
     guard memorySize > 0, memorySize <= TraceFormat.maximumMemorySize, memorySize % UInt64(pageSize) == 0 else {
       throw input.fail("a memory size of \(memorySize) bytes")
     }
   }
 
-  private mutating func read(_ tag: UInt8, _ field: ByteReader, in input: ByteReader) throws(DecodingError) {
-    var field = field
-    let text = String(decoding: field.bytes, as: UTF8.self)
+  /// False for a field that is skipped.
+  private mutating func read(_ tag: UInt8, _ field: inout ByteReader) throws(DecodingError) -> Bool {
     switch tag {
-    case Tag.producer: producer = text
-    case Tag.engine: engine = text
-    case Tag.cpuModelName: cpuModel.name = text
-    case Tag.cpuidLeaf: cpuModel.leaves.append(try CPUIDLeaf(decoding: &field))
+    case Tag.producer: producer = try field.restAsText()
+    case Tag.engine: engine = try field.restAsText()
+    case Tag.cpuModelName: cpuModel.name = try field.restAsText()
+    case Tag.cpuidLeaf: try add(CPUIDLeaf(decoding: &field), field)
     case Tag.memorySize: memorySize = try field.read64()
     case Tag.clock:
-      guard let kind = ClockKind(rawValue: text) else { throw input.fail("an unknown clock") }
+      guard let kind = ClockKind(rawValue: try field.restAsText()) else { throw field.fail("an unknown clock") }
       clock = kind
     case Tag.seed: seed = try field.read64()
     case Tag.hostCPUID: hostCPUID = try field.read64()
-    case Tag.host: host = text
-    case Tag.guestKind: guestKind = text
-    case Tag.commandLine: commandLine = text
+    case Tag.host: host = try field.restAsText()
+    case Tag.guestKind: guestKind = try field.restAsText()
+    case Tag.commandLine: commandLine = try field.restAsText()
     case Tag.startEpoch: startEpoch = try field.read64()
     case Tag.undefined: cpuModel.undefined = try UndefinedProfile(decoding: &field)
     case Tag.stateRule:
       let number = try field.read64()
-      guard let rule = StateRule(rawValue: number) else { throw input.fail("unknown rule \(number) of CPU states") }
+      guard let rule = StateRule(rawValue: number) else { throw field.fail("unknown rule \(number) of CPU states") }
       stateRule = rule
-    default: if tag >= Tag.firstMandatory { throw input.fail("unknown field \(tag)") }
+    default:
+      if tag >= Tag.firstMandatory { throw field.fail("unknown") }
+      return false
     }
+    return true
+  }
+
+  private mutating func add(_ leaf: CPUIDLeaf, _ field: ByteReader) throws(DecodingError) {
+    let isDoubled = cpuModel.leaves.contains {
+      $0.leaf == leaf.leaf && ($0.subleaf == leaf.subleaf || $0.subleaf == nil || leaf.subleaf == nil)
+    }
+    if isDoubled { throw field.fail("CPUID leaf \(hex(leaf.leaf)) twice") }
+    guard cpuModel.leaves.count < TraceFormat.maximumLeaves else { throw field.fail("too many CPUID leaves") }
+    cpuModel.leaves.append(leaf)
   }
 }
 
@@ -176,8 +195,10 @@ extension CPUIDLeaf {
 
   fileprivate init(decoding input: inout ByteReader) throws(DecodingError) {
     let leaf = try input.read32()
-    let hasSubleaf = try input.byte() != 0
+    let flag = try input.byte()
+    let hasSubleaf = flag == 1
     let subleaf = try input.read32()
+    guard hasSubleaf || flag == 0 && subleaf == 0 else { throw input.fail("subleaf \(subleaf) with flag \(flag)") }
     self.init(
       leaf, subleaf: hasSubleaf ? subleaf : nil, eax: try input.read32(), ebx: try input.read32(),
       ecx: try input.read32(), edx: try input.read32())

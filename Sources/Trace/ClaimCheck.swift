@@ -1,0 +1,64 @@
+internal import VMMCore
+
+// What records say of each other is held together before anything is replayed: a delivery that lies further than the
+// next digest's count would let a guest run for as long as the trace likes.
+extension TraceReader {
+  /// Goes through all records. Errors: the count of a digest is smaller than that of the digest before it and the
+  /// instructions to the places between them; a detail that belongs to no digest. Other damage is not looked for: who
+  /// reads the records finds it.
+  public func checkClaims() throws(TraceError) {
+    var cursor = makeCursor()
+    /// Right after the last digest that counts, what it counts, and the instructions to the places since.
+    var begin = cursor
+    var count: UInt64 = 0
+    var placed: UInt64 = 0
+    var ownsDetail = true
+    while let event = try? cursor.next() {
+      if !ownsDetail {
+        guard case .digest = event else { throw cursor.damage("a detail that no digest follows") }
+        ownsDetail = true
+      }
+      switch event {
+      case .delivery(_, .instructions(let instructions, _)): placed = placed.addingSaturated(instructions)
+      case .detail: ownsDetail = false
+      case .digest(let digest) where digest.instructions > 0:
+        guard digest.instructions >= count else {
+          throw cursor.damage("a digest after \(digest.instructions) instructions, behind one after \(count)")
+        }
+        if placed > digest.instructions - count { throw tooFar(from: begin, by: digest.instructions - count) }
+        (count, placed, begin) = (digest.instructions, 0, cursor)
+      default: break
+      }
+    }
+  }
+
+  /// What was read to its end has an end, or something in it. Errors: it has not.
+  public func checkEnding(events: UInt64, end: EndReason?) throws(TraceError) {
+    // Where nothing is claimed, nothing was found to be true.
+    if events == 0, !isComplete {
+      throw TraceError(.unusable, "\(path): the recording was cut off before its first event: nothing was replayed")
+    }
+    if let closing, end == nil {
+      throw .damaged(path, closing.offset, "the recording was closed, and no record says how it ended")
+    }
+  }
+
+  /// The complaint on the first place that lies more instructions behind a digest than the next digest does.
+  private func tooFar(from begin: TraceCursor, by limit: UInt64) -> TraceError {
+    var cursor = begin
+    var placed: UInt64 = 0
+    while placed <= limit, let event = try? cursor.next() {
+      if case .delivery(_, .instructions(let instructions, _)) = event {
+        placed = placed.addingSaturated(instructions)
+      }
+    }
+    return cursor.damage("a place \(placed) instructions behind a digest, and the next digest is \(limit) behind it")
+  }
+}
+
+extension UInt64 {
+  fileprivate func addingSaturated(_ other: UInt64) -> UInt64 {
+    let (sum, overflows) = addingReportingOverflow(other)
+    return overflows ? .max : sum
+  }
+}
