@@ -15,7 +15,7 @@ public final class TraceReplayer {
   /// Throws `TraceError` for a file that cannot be replayed, `EngineError` for an engine that cannot replay it.
   public init(path: String, engine: EngineKind?) throws {
     reader = try TraceReader(path: path)
-    guard let recorded = EngineKind(rawValue: reader.header.engine) else {
+    guard let recorded = EngineKind(rawValue: reader.header.engine) ?? engine else {
       throw EngineError("\(path) was recorded by an unknown engine, \(reader.header.engine): give --engine")
     }
     kind = TraceReplayer.kind(asked: engine, recorded: recorded, reader)

@@ -87,6 +87,15 @@ enum PlacementCoding {
 }
 
 extension Placement {
+  /// It lies in guest RAM of so many bytes.
+  func fits(memorySize: UInt64) -> Bool {
+    let (hole, above): (UInt64, UInt64) = (3 << 30, 4 << 30)
+    let start = address.rawValue
+    if start < hole { return start < memorySize && count <= min(memorySize, hole) - start }
+    return start >= above && memorySize > hole && start - above < memorySize - hole
+      && count <= memorySize - hole - (start - above)
+  }
+
   /// Bytes of memory that it fills.
   var count: UInt64 {
     switch source {
@@ -99,7 +108,7 @@ extension Placement {
 extension InitialMachine {
   /// Why the format cannot hold the machine; `nil` when it can.
   var flaw: String? {
-    if memorySize == 0 || memorySize > TraceFormat.maximumMemorySize || memorySize % UInt64(pageSize) != 0 {
+    if !TraceFormat.memorySizes.contains(memorySize) || memorySize % UInt64(pageSize) != 0 {
       return "a memory size of \(memorySize) bytes"
     }
     if images.count > TraceFormat.maximumImages { return "\(images.count) images" }

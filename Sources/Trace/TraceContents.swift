@@ -112,7 +112,7 @@ extension TraceContents {
       loaded.append(try load(image, file))
     }
     return InitialMachine(
-      memorySize: memorySize, images: loaded, placements: try placements(file), state: cpu)
+      memorySize: memorySize, images: loaded, placements: try placements(file, memorySize), state: cpu)
   }
 
   private func load(_ image: Image, _ file: ChunkFile) throws(TraceError) -> GuestImage {
@@ -130,7 +130,7 @@ extension TraceContents {
     return GuestImage(role: image.record.role, name: image.record.name, bytes: bytes)
   }
 
-  private func placements(_ file: ChunkFile) throws(TraceError) -> [Placement] {
+  private func placements(_ file: ChunkFile, _ memorySize: UInt64) throws(TraceError) -> [Placement] {
     var all: [Placement] = []
     var placed: UInt64 = 0
     let sizes = images.map(\.record.size)
@@ -138,7 +138,13 @@ extension TraceContents {
       let more = try decode(chunk, file) { payload throws(DecodingError) in
         try PlacementCoding.decode(payload, sizes: sizes)
       }
-      for placement in more { placed += placement.count }
+      for placement in more {
+        placed += placement.count
+        guard placement.fits(memorySize: memorySize) else {
+          throw .damaged(
+            file.input.path, chunk.offset, "\(placement.count) bytes at \(placement.address), outside the memory")
+        }
+      }
       all += more
       guard all.count <= TraceFormat.maximumPlacements, placed <= TraceFormat.maximumPlacedBytes else {
         throw .damaged(file.input.path, chunk.offset, "\(all.count) placements of \(placed) bytes")

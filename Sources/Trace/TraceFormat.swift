@@ -26,7 +26,7 @@ public enum TraceFormat {
   static let maximumImageBytes: UInt64 = 1 << 30
   static let maximumPlacements = 4096
   static let maximumPlacedBytes: UInt64 = 2 << 30
-  static let maximumMemorySize: UInt64 = 1 << 40
+  static let memorySizes: ClosedRange<UInt64> = 1 << 20...1 << 40
   static let maximumText = 64 << 10
   static let maximumLeaves = 256
 

@@ -119,7 +119,7 @@ extension TraceHeader {
         throw input.fail("field \(tag): \(error.reason)")
       }
     }
-    guard memorySize > 0, memorySize <= TraceFormat.maximumMemorySize, memorySize % UInt64(pageSize) == 0 else {
+    guard TraceFormat.memorySizes.contains(memorySize), memorySize % UInt64(pageSize) == 0 else {
       throw input.fail("a memory size of \(memorySize) bytes")
     }
   }
