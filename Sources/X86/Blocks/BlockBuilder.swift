@@ -9,7 +9,8 @@ struct BlockBuilder {
   private(set) var opCount = 0
   /// Bytes of code.
   private(set) var length = 0
-  private(set) var secondPage: UInt64 = 0
+  /// As `Block.secondPage`.
+  private(set) var secondPage = Block.noPage
   private var instructions = 0
 
   init(cpu: CPU, first: Op) {
@@ -33,7 +34,7 @@ struct BlockBuilder {
         // Faults, and instructions that cross pages.
         guard cpu.fetch(into: op) else { return false }
         if start + Int(op.pointee.length) > 0x1000 {
-          secondPage = (cpu.fetchAddress(cpu.nextLinear(linear & ~0xfff, 0x1000)) ?? 0) & ~0xfff
+          secondPage = cpu.fetchAddress(cpu.nextLinear(linear & ~0xfff, 0x1000)).map { $0 & ~0xfff } ?? Block.noPage
         }
         ends = true
         take(op)

@@ -6,8 +6,9 @@
 struct Block {
   /// The physical address of its first byte.
   var physical: UInt64 = 0
-  /// The physical page of an instruction's second part; 0 when it does not cross pages.
-  var secondPage: UInt64 = 0
+  /// The physical page of an instruction's second part, which may be the first one again; `noPage` when it does not
+  /// cross pages.
+  var secondPage = Block.noPage
   var rip: UInt64 = 0
   /// `CPU.blockMode`.
   var mode: UInt64 = 0
@@ -22,6 +23,10 @@ struct Block {
   var nextInSecondPage: Int32 = -1
   /// The footprint (`BlockCache.round`) that it has been noted in.
   var noted: UInt32 = 0
+
+  /// No address of a page.
+  static var noPage: UInt64 { 1 }
+  var crossesPages: Bool { secondPage != Block.noPage }
 }
 
 /// Decoded code: blocks by physical address, with a direct way from RIP (the jump cache). All of it is plain memory.
@@ -86,7 +91,7 @@ final class BlockCache {
     guard blockCount > 0 else { return }
     for index in 0..<blockCount {
       forget(page: blocks[index].physical)
-      if blocks[index].secondPage != 0 { forget(page: blocks[index].secondPage) }
+      if blocks[index].crossesPages { forget(page: blocks[index].secondPage) }
     }
     used = 0
     blockCount = 0
@@ -141,7 +146,7 @@ extension BlockCache {
       if block.pointee.physical == physical && block.pointee.rip == rip && block.pointee.mode == mode
         && holds(block, linear)
       {
-        lastCrossesPages = block.pointee.secondPage != 0
+        lastCrossesPages = block.pointee.crossesPages
         note(block, linear)
         return remember(rip, arena + Int(block.pointee.firstOp))
       }
@@ -152,7 +157,7 @@ extension BlockCache {
 
   /// An instruction across two pages is still what the block says only when the second page is the same.
   private func holds(_ block: UnsafeMutablePointer<Block>, _ linear: UInt64) -> Bool {
-    if block.pointee.secondPage == 0 { return true }
+    if !block.pointee.crossesPages { return true }
     // A fault here is raised again, properly, when the block is built anew.
     let second = cpu.fetchAddress(cpu.nextLinear(linear & ~0xfff, 0x1000))
     cpu[Slot.faultPending] = 0
@@ -182,7 +187,7 @@ extension BlockCache {
     block.opCount = Int32(builder.opCount)
     block.length = Int32(builder.length)
     used += builder.opCount
-    lastCrossesPages = block.secondPage != 0
+    lastCrossesPages = block.crossesPages
     insert(block)
     note(blocks + (blockCount - 1), linear)
     return first
@@ -195,25 +200,39 @@ extension BlockCache {
     let bucket = bucket(block.physical, block.rip)
     block.nextInBucket = buckets[bucket]
     buckets[bucket] = index
-    if let (_, page) = cpu.ram(block.physical) {
-      let offset = Int(block.physical & 0xfff)
+    let firstPage = pageIndex(block.physical)
+    if let page = firstPage {
       block.nextInPage = pageBlocks[page] - 1
       pageBlocks[page] = index + 1
-      pageCover[page] |= cover(offset, min(Int(block.length), 0x1000 - offset))
+      pageCover[page] |= cover(bytes(ofFirstPage: block))
       cpu.watch(page: page, physical: block.physical, as: PageUse.code)
     }
-    if block.secondPage != 0, let (_, page) = cpu.ram(block.secondPage) {
-      block.nextInSecondPage = pageBlocks[page] - 1
-      pageBlocks[page] = index + 1
-      pageCover[page] |= cover(0, 16)
+    if block.crossesPages, let page = pageIndex(block.secondPage) {
+      // In one list once, where both pages are the same.
+      if page != firstPage {
+        block.nextInSecondPage = pageBlocks[page] - 1
+        pageBlocks[page] = index + 1
+      }
+      pageCover[page] |= cover(BlockCache.secondPageBytes)
       cpu.watch(page: page, physical: block.secondPage, as: PageUse.code)
     }
     blocks[Int(index)] = block
   }
 
-  /// The 64-byte pieces of a page that `count` bytes at an offset touch.
-  private func cover(_ offset: Int, _ count: Int) -> UInt64 {
-    let (first, last) = (offset >> 6, (offset + max(count, 1) - 1) >> 6)
+  private func pageIndex(_ physical: UInt64) -> Int? { cpu.ram(physical)?.page }
+
+  private func bytes(ofFirstPage block: Block) -> Range<Int> {
+    let offset = Int(block.physical & 0xfff)
+    return offset..<min(offset + Int(block.length), 0x1000)
+  }
+
+  /// No instruction has more in its second page.
+  private static var secondPageBytes: Range<Int> { 0..<16 }
+
+  /// The 64-byte pieces of a page that some bytes of it touch.
+  private func cover(_ bytes: Range<Int>) -> UInt64 {
+    guard !bytes.isEmpty else { return 0 }
+    let (first, last) = (bytes.lowerBound >> 6, (bytes.upperBound - 1) >> 6)
     return (UInt64.max >> UInt64(63 - (last - first))) << UInt64(first)
   }
 }
@@ -223,22 +242,21 @@ extension BlockCache {
   /// Forgets the blocks that were decoded from these bytes of a page of guest memory. Operations of theirs that are
   /// being executed, or that others are linked to, become `.stale`: whoever comes to one looks its RIP up again.
   func invalidate(page: Int, offset: Int, count: Int) {
-    guard pageCover[page] & cover(offset, count) != 0 else { return }
+    let stored = offset..<(offset + count)
+    guard pageCover[page] & cover(stored) != 0 else { return }
     var index = pageBlocks[page] - 1
     var kept: UInt64 = 0
     var previous: Int32 = -1
     while index >= 0 {
       let block = blocks + Int(index)
-      let isSecond = isSecondPage(block, page)
-      let next = isSecond ? block.pointee.nextInSecondPage : block.pointee.nextInPage
-      let start = isSecond ? 0 : Int(block.pointee.physical & 0xfff)
-      let length = isSecond ? 16 : min(Int(block.pointee.length), 0x1000 - start)
-      if offset < start + length && start < offset + count {
+      let next = isListedAsSecond(block, page) ? block.pointee.nextInSecondPage : block.pointee.nextInPage
+      let (first, second) = bytes(of: block, in: page)
+      if first.overlaps(stored) || second.overlaps(stored) {
         retire(block, index)
-        unlinkFromOtherPage(index, block, isSecond)
+        unlinkFromOtherPage(index, block, page)
         setNext(page, previous, next)
       } else {
-        kept |= cover(start, length)
+        kept |= cover(first) | cover(second)
         previous = index
       }
       index = next
@@ -247,9 +265,16 @@ extension BlockCache {
     if pageBlocks[page] == 0 { cpu.pageUse[page] &= ~PageUse.code }
   }
 
-  private func isSecondPage(_ block: UnsafeMutablePointer<Block>, _ page: Int) -> Bool {
-    guard block.pointee.secondPage != 0, let (_, second) = cpu.ram(block.pointee.secondPage) else { return false }
-    return second == page
+  /// The bytes of a page that a block was decoded from, as its first and as its second page.
+  private func bytes(of block: UnsafeMutablePointer<Block>, in page: Int) -> (first: Range<Int>, second: Range<Int>) {
+    let first = isListedAsSecond(block, page) ? 0..<0 : bytes(ofFirstPage: block.pointee)
+    let isSecond = block.pointee.crossesPages && pageIndex(block.pointee.secondPage) == page
+    return (first, isSecond ? BlockCache.secondPageBytes : 0..<0)
+  }
+
+  /// The page's list goes on at `nextInSecondPage`.
+  private func isListedAsSecond(_ block: UnsafeMutablePointer<Block>, _ page: Int) -> Bool {
+    block.pointee.crossesPages && pageIndex(block.pointee.physical) != page
   }
 
   /// Makes `next` follow `previous` (or lead, for -1) in a page's list.
@@ -259,20 +284,26 @@ extension BlockCache {
       return
     }
     let block = blocks + Int(previous)
-    if isSecondPage(block, page) { block.pointee.nextInSecondPage = next } else { block.pointee.nextInPage = next }
+    if isListedAsSecond(block, page) {
+      block.pointee.nextInSecondPage = next
+    } else {
+      block.pointee.nextInPage = next
+    }
   }
 
-  /// A block across two pages stands in two lists.
-  private func unlinkFromOtherPage(_ index: Int32, _ block: UnsafeMutablePointer<Block>, _ isSecond: Bool) {
-    guard block.pointee.secondPage != 0 else { return }
-    guard let (_, page) = cpu.ram(isSecond ? block.pointee.physical : block.pointee.secondPage) else { return }
+  /// A block across two pages stands in two lists: takes it out of the one that is not this page's.
+  private func unlinkFromOtherPage(_ index: Int32, _ block: UnsafeMutablePointer<Block>, _ page: Int) {
+    guard block.pointee.crossesPages else { return }
+    let isSecond = isListedAsSecond(block, page)
+    let other = pageIndex(isSecond ? block.pointee.physical : block.pointee.secondPage)
+    guard let other, other != page else { return }
     var previous: Int32 = -1
-    var at = pageBlocks[page] - 1
+    var at = pageBlocks[other] - 1
     while at >= 0 {
       let here = blocks + Int(at)
-      let next = isSecondPage(here, page) ? here.pointee.nextInSecondPage : here.pointee.nextInPage
+      let next = isListedAsSecond(here, other) ? here.pointee.nextInSecondPage : here.pointee.nextInPage
       if at == index {
-        setNext(page, previous, next)
+        setNext(other, previous, next)
         return
       }
       previous = at

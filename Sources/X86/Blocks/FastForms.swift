@@ -169,25 +169,36 @@ extension CPU {
   @inline(never)
   private func find(_ target: UInt64) -> Op? {
     rip = target
-    return blockAtRIP().flatMap { enter($0) }
+    return blockAtRIP().flatMap { enterFetched($0) }
   }
 
-  /// The block at RIP, decoded if need be. A fault in doing so is raised again when the run, whose limit may lie right
-  /// here, goes on.
+  /// The block at RIP, decoded if need be; `nil` where the run may end here. Fetching leaves its marks in the guest's
+  /// page tables, so nothing is fetched that is not executed next. A fault in doing so is raised again when the run
+  /// goes on.
   private func blockAtRIP() -> Op? {
+    guard Int64(bitPattern: s[Slot.remaining]) > 0, s[Slot.kick] == 0, !isAtStop else { return nil }
     let address = cr2
     if let block = core.blocks.find() { return block }
     _ = takeFault()
     cr2 = address
+    s[SystemSlot.hasFetched] = 1
     return nil
   }
 
-  /// A direct branch that is not linked yet. It is, if its target lies in the same page: then it is there as long as
-  /// the branch is.
+  /// Enters a block that was found in the page tables just now.
+  private func enterFetched(_ op: Op) -> Op? {
+    if let entered = enter(op) { return entered }
+    s[SystemSlot.hasFetched] = 1
+    return nil
+  }
+
+  /// A direct branch, or the way over a block's end, that is not linked yet. It is, if its target lies in the page that
+  /// the block was found in: then it is there as long as the block is. What another page holds is another question each
+  /// time, which the jump cache answers.
   @inline(never)
   private func resolve(_ branch: Op) -> Op? {
     let target = branch.immediate
-    guard codeLinear(target) & ~0xfff == codeLinear(branch.rip) & ~0xfff else { return go(target) }
+    guard codeLinear(target) & ~0xfff == codeLinear(branch.origin) & ~0xfff else { return go(target) }
     let blocks = core.blocks
     let generation = blocks.generation
     rip = target
@@ -195,7 +206,7 @@ extension CPU {
     if blocks.generation == generation && !blocks.lastCrossesPages {
       blocks.link(branch, to: next)
     }
-    return enter(next)
+    return enterFetched(next)
   }
 
   /// The instruction at `op` does not complete: it and those behind it were counted too early.

@@ -46,7 +46,7 @@ extension CPU {
       let delivers = isEventDue
       if let end = settleEvents() { return end }
       deliveries = delivers ? deliveries + 1 : 0
-      if s[Slot.kick] != 0, mayTakeKick(deliveries) {
+      if s[Slot.kick] != 0, s[SystemSlot.hasFetched] == 0, mayTakeKick(deliveries) {
         s[Slot.kick] = 0
         return .kicked
       }
@@ -88,6 +88,7 @@ extension CPU {
   /// Some blocks, or one instruction; `nil` when the run goes on.
   private func runBetweenEvents(_ limit: UInt64, _ blocks: BlockCache) -> RunEnd? {
     let now = retired
+    s[SystemSlot.hasFetched] = 0
     guard Int64(bitPattern: limit &- now) > 0 else { return .limit }
     if needsStepping { return stepTowards(limit, whileNeeded: true) }
     guard let op = blocks.find() else {

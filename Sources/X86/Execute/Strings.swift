@@ -33,12 +33,13 @@ extension CPU {
   }
 
   /// Another thread wants the run to end, the iteration to stop at is reached, or the last one accessed what a debugger
-  /// watches: the instruction is left as it is.
+  /// watches: the instruction is left as it is. Before the first iteration it has been fetched, and a kick comes late.
   @inline(__always)
   private func pauseBeforeIteration() -> Bool? {
     let isWatched = s[SystemSlot.stopReason]
     if s[Slot.kick] | s[Slot.repeatLimit] | isWatched == 0 { return nil }
-    if s[Slot.kick] | isWatched != 0 || s[Slot.repeatIterations] >= s[Slot.repeatLimit] {
+    let isKicked = s[Slot.kick] != 0 && s[Slot.repeatIterations] != 0
+    if isKicked || isWatched != 0 || s[Slot.repeatIterations] >= s[Slot.repeatLimit] {
       s[Slot.exitKind] = ExitKind.pause
       return false
     }

@@ -143,6 +143,13 @@ extension CPU {
     return walkDirectory(pdpte & PageEntry.address, linear, reserved, &walk)
   }
 
+  /// The first entry on the way that tables at `cr3` make for an address.
+  func topEntry(_ cr3: UInt64, _ linear: UInt64) -> UInt64 {
+    if s[Slot.efer] & EFER.lma != 0 { return loadPhysical64(cr3 & PageEntry.address | (linear >> 39 & 0x1ff) << 3) }
+    if s[Slot.cr4] & CR4.pae != 0 { return loadPhysical64(cr3 & 0xffff_ffe0 | (linear >> 30 & 3) << 3) }
+    return UInt64(loadPhysical32(cr3 & 0xffff_f000 | (linear >> 22 & 0x3ff) << 2))
+  }
+
   private func walkPAE(_ linear: UInt64, _ walk: inout Walk) -> UInt64? {
     let reserved = reservedBits | 0x7ff0_0000_0000_0000
     // The four page-directory pointers have no permissions and no accessed bits.

@@ -68,9 +68,29 @@ extension CPU {
     s[Slot.tlb] = UInt64(Slot.tlbEntries &+ context &* TLB.wordsPerContext)
   }
 
-  /// Drops all translations, or (a CR3 load) all but those of global pages.
-  func flushTLB(keepingGlobal: Bool = false) {
-    for context in 0..<3 { flush(context: context, keepingGlobal: keepingGlobal) }
+  /// Drops all translations.
+  func flushTLB() {
+    for context in 0..<3 { flush(context: context) { _ in false } }
+    flushFetchTLB()
+  }
+
+  /// Drops what CR3, which has just been loaded, no longer leads to. Of global pages those stay that the new tables map
+  /// by the same entries as the old ones, so that nobody can tell that they stayed.
+  func flushTLB(leaving oldCR3: UInt64) {
+    let newCR3 = s[Slot.cr3]
+    for context in 0..<3 {
+      flush(context: context) { entry in
+        let linear = entry[TLB.readTag] & ~0xfff
+        return entry[TLB.info] & TLB.infoGlobal != 0
+          && topEntry(oldCR3, linear) == topEntry(newCR3, linear)
+      }
+    }
+    let root = newCR3 & PageEntry.address
+    if let (_, page) = ram(root) { watch(page: page, physical: root, as: PageUse.pageTable) }
+    flushFetchTLB()
+  }
+
+  private func flushFetchTLB() {
     for index in stride(from: 0, to: 2 * FetchTLB.wordsPerContext, by: 2) { s[Slot.fetchTLB + index] = TLB.invalid }
     newEpoch()
   }
@@ -98,7 +118,8 @@ extension CPU {
     entry[TLB.info] = 0
   }
 
-  private func flush(context: Int, keepingGlobal: Bool) {
+  @inline(__always)
+  private func flush(context: Int, keeping: (UnsafeMutablePointer<UInt64>) -> Bool) {
     let base = s + (Slot.tlbEntries + context * TLB.wordsPerContext)
     let count = base[TLB.logCount]
     if count > TLB.logCapacity || base[TLB.readTag] == 0 {
@@ -111,7 +132,7 @@ extension CPU {
     for number in 0..<Int(count) {
       let offset = base[TLB.logCount + 1 + number]
       let entry = base + Int(offset)
-      if keepingGlobal && entry[TLB.info] & TLB.infoGlobal != 0 {
+      if keeping(entry) {
         base[TLB.logCount + 1 + Int(kept)] = offset
         kept += 1
       } else {

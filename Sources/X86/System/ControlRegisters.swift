@@ -78,8 +78,9 @@ extension CPU {
       if cr4 & CR4.pcide != 0 { new &= ~(1 << 63) }
       guard new & (s[Slot.reservedAddressBits] | 0xfff0_0000_0000_0000) == 0 else { return raiseProtection() }
     }
+    let old = cr3
     cr3 = new
-    flushTLB(keepingGlobal: true)
+    flushTLB(leaving: old)
     return true
   }
 

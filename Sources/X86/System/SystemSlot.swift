@@ -30,6 +30,8 @@ enum SystemSlot {
   static var runsBlocks: Int { Slot.systemScratch + 32 }
   /// The next instruction is stepped.
   static var mustStep: Int { Slot.systemScratch + 33 }
+  /// The next instruction has been fetched: a kick does not end the run before it.
+  static var hasFetched: Int { Slot.systemScratch + 37 }
   /// The address of a `FootprintTable` that is being filled; 0 for none.
   static var footprint: Int { Slot.systemScratch + 34 }
   /// The first and the last of all watched bytes.

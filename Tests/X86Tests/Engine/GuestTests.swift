@@ -22,6 +22,27 @@ import X86
     #expect(board.text.contains("3000 page faults"))
   }
 
+  /// Code over a page's end, whose second page changes: what a PC does, in kernel and in user mode.
+  static let fallthroughText = """
+    kernel 0 fault 16
+    kernel 1 fault 17
+    kernel 2 fault 16
+    kernel 3 returns 1
+    kernel 4 returns 1
+    user 0 fault 20
+    user 1 fault 21
+    user 2 fault 20
+    user 3 returns 1
+    user 4 returns 1
+
+    """
+
+  @Test func changedMappingsTakeEffectOverAPagesEnd() throws {
+    let board = try EngineBoard(guest: "fallthrough")
+    #expect(try board.run() == .powerOff)
+    #expect(board.text == GuestTests.fallthroughText)
+  }
+
   @Test(arguments: ["triplefault", "wildjump", "wildtables"])
   func endsInTripleFault(_ name: String) throws {
     let board = try EngineBoard(guest: name)
