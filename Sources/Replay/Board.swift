@@ -10,6 +10,9 @@ public final class Board {
   private let interrupts: InterruptControllers
   private let uart: UART
   private let msrs = MSRBank()
+  private let coprocessor: CoprocessorError
+  /// Of the vCPU's x87 errors, how many the latch knows.
+  private var x87Errors: UInt64 = 0
   /// The devices that time changes.
   private let timed: [any Device]
   private let input: any InputSource
@@ -42,6 +45,7 @@ public final class Board {
     let rtc = RTC(epoch: startEpoch, memorySize: memorySize, interrupt: controllers.line(8))
     let power = PowerManagement(interrupt: controllers.line(9), request: request)
     let keyboard = KeyboardController(interrupt: controllers.line(1), request: request)
+    coprocessor = CoprocessorError(interrupt: controllers.line(13))
     timed = [pit, uart, rtc, power, keyboard, controllers.apic]
     try ports.attach(controllers.pic, at: DualPIC.standardPorts)
     try ports.attach(pit, at: PIT.standardPorts)
@@ -52,6 +56,7 @@ public final class Board {
     try ports.attach(DebugExitPort(request: request), at: DebugExitPort.standardPorts)
     try ports.attach(DebugConsole(output: output), at: DebugConsole.standardPorts)
     try ports.attach(POSTPort(), at: POSTPort.standardPorts)
+    try ports.attach(coprocessor, at: CoprocessorError.standardPorts)
     try ports.attach(PCIConfigPorts(request: request), at: PCIConfigPorts.standardPorts)
     try mmio.attach(controllers.ioapic, at: GuestPhysicalAddress(IOAPIC.standardAddress), count: IOAPIC.addressCount)
   }
@@ -103,8 +108,13 @@ public final class Board {
     interrupts.apic.write(offset: offset, size: size, value: value, now: now)
   }
 
-  /// Takes over the registers of the local APIC that the vCPU itself holds: CR8 and IA32_APIC_BASE.
+  /// Takes over the registers of the local APIC that the vCPU itself holds, CR8 and IA32_APIC_BASE, and what it signals
+  /// of x87 errors.
   public func follow(_ engine: any Engine) {
+    if engine.x87Errors != x87Errors {
+      x87Errors = engine.x87Errors
+      coprocessor.signal()
+    }
     let apic = interrupts.apic
     if apic.base != engine.apicBase { apic.base = engine.apicBase }
     apic.taskPriorityClass = engine.taskPriority

@@ -69,6 +69,7 @@ public final class RecordSession {
     self.writer = writer
     self.options = options
     self.stopRequested = stopRequested
+    engine.stopsAtX87Errors = true
     probe = StateProbe(engine: engine, memory: memory)
     digestPolicy = DigestPolicy(counted: engine.retiredInstructions != nil)
     progress = ProgressCounter(engine)

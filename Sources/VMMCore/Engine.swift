@@ -103,6 +103,11 @@ public protocol Engine: AnyObject {
   /// What was executed since the last call with a result that CPUs have otherwise and that is not imitated.
   func takeDoubts() -> [UndefinedDoubt]
 
+  /// How often the x87 has signalled an error by FERR#, because CR0.NE is clear; 0 where that cannot be seen.
+  var x87Errors: UInt64 { get }
+  /// While set, `run` returns `.kicked` before the instruction at which FERR# becomes active, where the engine can tell.
+  var stopsAtX87Errors: Bool { get set }
+
   /// Makes `run` return `.kicked` soon, or at once when it is not running. Any thread, and signal handlers.
   func kick()
 }
@@ -124,6 +129,11 @@ extension Engine {
     .failed("the \(name) engine cannot stop inside a REP instruction")
   }
   public var stopsInUserMode: Bool { true }
+  public var x87Errors: UInt64 { 0 }
+  public var stopsAtX87Errors: Bool {
+    get { false }
+    set {}
+  }
   public func privilegeLevel() throws(EngineError) -> UInt8 { try state().privilegeLevel }
 }
 

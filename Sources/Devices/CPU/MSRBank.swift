@@ -34,25 +34,41 @@ public final class MSRBank: Device {
     Plain(index: 0x1a0, initial: 0x1801, writable: .max),  // IA32_MISC_ENABLE: fast strings; no BTS, no PEBS
     Plain(index: 0x1d9, initial: 0, writable: 0x3),  // IA32_DEBUGCTL: LBR, BTF
     Plain(index: 0xc001_0010, initial: 0, writable: .max),  // SYSCFG
-    Plain(index: 0xc001_0015, initial: 0, writable: .max),  // HWCR
+    Plain(index: 0xc001_0015, initial: 1 << 24, writable: .max),  // HWCR: the time-stamp counter has a steady pace
+    Plain(index: 0xc001_0016, initial: 0, writable: .max),  // IORRBase0, IORRMask0, IORRBase1, IORRMask1
+    Plain(index: 0xc001_0017, initial: 0, writable: .max),
+    Plain(index: 0xc001_0018, initial: 0, writable: .max),
+    Plain(index: 0xc001_0019, initial: 0, writable: .max),
+    Plain(index: 0xc001_001a, initial: 0, writable: .max),  // TOP_MEM
+    Plain(index: 0xc001_001d, initial: 0, writable: .max),  // TOP_MEM2
     Plain(index: 0xc001_1029, initial: 0x2, writable: .max),  // DE_CFG: LFENCE is serialising
   ]
 
   /// Registers that read zero and take any write without effect: machine checks (none), the microcode's revision and
-  /// loader, SMM and northbridge settings.
+  /// loader, SMM, power and northbridge settings, and the four performance counters that every AMD64 processor has:
+  /// kernels try whether they hold a value, and leave them alone then.
   private static func readsZero(_ index: UInt32) -> Bool {
     switch index {
     case 0x0, 0x1: true  // IA32_P5_MC_ADDR, IA32_P5_MC_TYPE
     case 0x17: true  // IA32_PLATFORM_ID
+    case 0x2a: true  // EBL_CR_POWERON
     case 0x79, 0x8b: true  // IA32_BIOS_UPDT_TRIG, IA32_BIOS_SIGN_ID and AMD's PATCH_LEVEL
     case 0x179, 0x17a, 0x17b: true  // IA32_MCG_CAP, IA32_MCG_STATUS, IA32_MCG_CTL
     case 0x1db...0x1de: true  // last branch and last exception
+    case 0xc001_0000...0xc001_0007: true  // PerfEvtSel0 to 3, PerfCtr0 to 3
     case 0xc001_001f: true  // NB_CFG
     case 0xc001_0020: true  // PATCH_LOADER
-    case 0xc001_0055: true  // interrupt pending message
+    case 0xc001_0022: true  // machine check exceptions redirected
+    case 0xc001_0030...0xc001_0035: true  // processor name: CPUID tells it
+    case 0xc001_003e: true  // hardware thermal control
+    case 0xc001_0044...0xc001_004a: true  // machine check masks
+    case 0xc001_0050...0xc001_0056: true  // SMI traps, interrupt pending message
     case 0xc001_0058: true  // MMIO configuration base
-    case 0xc001_0111...0xc001_0113: true  // SMM base, TSEG address and mask
-    case 0xc001_1020...0xc001_1023, 0xc001_102a: true  // LS_CFG, IC_CFG, DC_CFG, BU_CFG, BU_CFG2
+    case 0xc001_0061...0xc001_006b: true  // P-states: none
+    case 0xc001_0070, 0xc001_0071: true  // COFVID control and status
+    case 0xc001_0074: true  // watchdog
+    case 0xc001_0111...0xc001_0119: true  // SMM base, TSEG, SMM control, VM_CR, IGNNE, keys
+    case 0xc001_1020...0xc001_1023, 0xc001_102a...0xc001_102d: true  // LS_CFG, IC_CFG, DC_CFG, BU_CFG and their seconds
     default: false
     }
   }

@@ -205,6 +205,11 @@ public final class SoftwareEngine: Engine {
   }
 
   public func takeDoubts() -> [UndefinedDoubt] { cpu.takeDoubts().filter { $0.isDoubtful(under: model.undefined) } }
+  public var x87Errors: UInt64 { cpu[SystemSlot.x87Errors] }
+  public var stopsAtX87Errors: Bool {
+    get { cpu[SystemSlot.reportsX87Errors] != 0 }
+    set { cpu[SystemSlot.reportsX87Errors] = newValue ? 1 : 0 }
+  }
 
   // MARK: kicks
 

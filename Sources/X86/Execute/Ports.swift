@@ -25,9 +25,14 @@ extension CPU {
     let port = immediate ? op.immediate & 0xff : rdx & 0xffff
     guard portAllowed(port, size) else { return false }
     if op.handler == .outImm || op.handler == .outDX {
-      return interact(ExitKind.portWrite, address: port, size: UInt64(size), value: rax & sizeMask(size)) != nil
+      guard interact(ExitKind.portWrite, address: port, size: UInt64(size), value: rax & sizeMask(size)) != nil else {
+        return false
+      }
+      notePortAccess(port, size)
+      return true
     }
     guard let value = interact(ExitKind.portRead, address: port, size: UInt64(size)) else { return false }
+    notePortAccess(port, size)
     setRegisterWord(0, value, size)
     return true
   }

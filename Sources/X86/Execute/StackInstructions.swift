@@ -38,7 +38,7 @@ extension CPU {
   @inline(never)
   func executePushAll(_ op: Op) -> Bool {
     let size = op.size
-    guard let at = stackArea(size * 8, write: true) else { return false }
+    guard let at = stackArea(size * 8, unit: size, write: true) else { return false }
     for number in 0..<8 {
       let value = s[number]
       guard storeWord(value, nextLinear(at, UInt64((7 - number) * size)), size) else { return stackFault() }
@@ -48,8 +48,8 @@ extension CPU {
   }
 
   /// The linear address of `size` bytes that are about to be pushed together.
-  private func stackArea(_ size: Int, write: Bool) -> UInt64? {
-    guard let at = stackAddress(0 &- UInt64(size), size, write: write), prepareStore(at, size) else {
+  private func stackArea(_ size: Int, unit: Int, write: Bool) -> UInt64? {
+    guard let at = stackAddress(0 &- UInt64(size), size, write: write), prepareStore(at, size, unit: unit) else {
       _ = stackFault()
       return nil
     }

@@ -69,7 +69,9 @@ extension CPU {
   /// An event is delivered before the next instruction: the pending one, or an NMI that was held off.
   var isEventDue: Bool {
     if s[Slot.eventKind] != 0 { return true }
-    guard s[Slot.nmiPending] != 0, s[Slot.nmiMasked] == 0, s[Slot.interruptShadow] & 2 == 0 else { return false }
+    guard s[Slot.nmiPending] != 0, s[Slot.nmiMasked] == 0, s[Slot.interruptShadow] & Shadow.stack == 0 else {
+      return false
+    }
     s[Slot.nmiPending] = 0
     pendingEvent = PendingEvent(kind: .nmi, vector: ExceptionVector.nmi)
     return true
@@ -170,8 +172,8 @@ extension CPU {
     }
     s[Slot.interruptShadow] = 0
     rip = nextRIP(op)
-    // Each iteration of a REP instruction ends in a trap.
-    let trapsInside = traps && op.isRepeated
+    // Each iteration of a REP instruction ends in a trap; breakpoints that MOV SS has held back wait for the first.
+    let trapsInside = op.isRepeated && (traps || shadow >> Shadow.heldBreakpoints != 0)
     let (limit, done) = (s[Slot.repeatLimit], s[Slot.repeatIterations])
     if trapsInside { s[Slot.repeatLimit] = s[Slot.repeatIterations] &+ 1 }
     let completes = execute(op)
@@ -180,7 +182,7 @@ extension CPU {
       s[Slot.remaining] &-= 1
       clearReplies()
       s[Slot.repeatIterations] = 0
-      afterInstruction(trap: traps)
+      afterInstruction(trap: traps, shadow: shadow)
       return s[SystemSlot.stopReason] != 0 ? .stopAddress : nil
     }
     let watched = s[SystemSlot.stopReason]
@@ -189,11 +191,15 @@ extension CPU {
     if end == .iterations || end == .kicked {
       // The iterations before are done.
       s[SystemSlot.stopReason] = watched
-      let traps = trapsInside && s[Slot.repeatIterations] != done
-      if traps { afterInstruction(trap: true) }
-      if end == .kicked && (watched != 0 || traps) { s[Slot.kick] = 1 }
+      let ends = s[Slot.repeatIterations] != done && (trapsInside || s[SystemSlot.debugStatus] != 0)
+      if ends {
+        s[Slot.interruptShadow] = 0
+        noteTrapInside(op)
+        afterInstruction(trap: traps, shadow: shadow)
+      }
+      if end == .kicked && (watched != 0 || ends) { s[Slot.kick] = 1 }
       if watched != 0 { return .stopAddress }
-      if traps { return nil }
+      if ends { return nil }
     }
     if end != nil { restoreResumeFlag() }
     return end

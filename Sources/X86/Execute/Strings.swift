@@ -33,10 +33,11 @@ extension CPU {
   }
 
   /// Another thread wants the run to end, the iteration to stop at is reached, or the last one accessed what a debugger
-  /// watches: the instruction is left as it is. Before the first iteration it has been fetched, and a kick comes late.
+  /// or the guest itself watches: the instruction is left as it is. Before the first iteration it has been fetched, and
+  /// a kick comes late.
   @inline(__always)
   private func pauseBeforeIteration() -> Bool? {
-    let isWatched = s[SystemSlot.stopReason]
+    let isWatched = s[SystemSlot.stopReason] | s[SystemSlot.debugStatus]
     if s[Slot.kick] | s[Slot.repeatLimit] | isWatched == 0 { return nil }
     let isKicked = s[Slot.kick] != 0 && s[Slot.repeatIterations] != 0
     if isKicked || isWatched != 0 || s[Slot.repeatIterations] >= s[Slot.repeatLimit] {
@@ -105,6 +106,7 @@ extension CPU {
     guard portAllowed(rdx & 0xffff, size), let to = destination(op, size, write: true), prepareStore(to, size),
       let value = interact(ExitKind.portRead, address: rdx & 0xffff, size: UInt64(size)), storeWord(value, to, size)
     else { return false }
+    notePortAccess(rdx & 0xffff, size)
     advance(GPR.rdi, step, op)
     return true
   }
@@ -114,6 +116,7 @@ extension CPU {
     guard portAllowed(rdx & 0xffff, size), let from = source(op, size), let value = loadWord(from, size),
       interact(ExitKind.portWrite, address: rdx & 0xffff, size: UInt64(size), value: value) != nil
     else { return false }
+    notePortAccess(rdx & 0xffff, size)
     advance(GPR.rsi, step, op)
     return true
   }

@@ -28,25 +28,34 @@ extension CPU {
   /// 16 bytes, low word first.
   @inline(__always)
   func load128(_ linear: UInt64) -> (low: UInt64, high: UInt64)? {
-    guard let low = load(UInt64.self, linear), let high = load(UInt64.self, nextLinear(linear, 8)) else {
-      if !isCanonical(nextLinear(linear, 15)) { _ = raiseNotCanonical() }
-      return nil
+    let entry = s + (Int(truncatingIfNeeded: s[Slot.tlb]) &+ TLB.offset(linear))
+    if entry[TLB.readTag] == (linear &+ 15) & ~0xfff {
+      let source = pointer(entry[TLB.addend] &+ linear)
+      return (source.loadUnaligned(as: UInt64.self), source.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
     }
-    return (low, high)
+    return load128Slow(linear)
   }
 
   @inline(__always)
   func store128(_ low: UInt64, _ high: UInt64, _ linear: UInt64) -> Bool {
-    guard prepareStore(linear, 16), store(low, linear) else { return false }
-    return store(high, nextLinear(linear, 8))
+    let entry = s + (Int(truncatingIfNeeded: s[Slot.tlb]) &+ TLB.offset(linear))
+    if entry[TLB.writeTag] == (linear &+ 15) & ~0xfff {
+      let target = pointer(entry[TLB.addend] &+ linear)
+      target.storeBytes(of: low, as: UInt64.self)
+      target.storeBytes(of: high, toByteOffset: 8, as: UInt64.self)
+      return true
+    }
+    return store128Slow(low, high, linear)
   }
 
-  /// Checks that `count` bytes can be stored, so that several stores of one instruction take effect together.
+  /// Checks that `count` bytes can be stored, so that several stores of one instruction take effect together. They are
+  /// accessed by the stores, not by this: watches and data breakpoints do not see it. `unit` is what they are to be
+  /// aligned to, where that is not as usual for `count` bytes.
   @inline(__always)
-  func prepareStore(_ linear: UInt64, _ count: Int) -> Bool {
+  func prepareStore(_ linear: UInt64, _ count: Int, unit: Int? = nil) -> Bool {
     let entry = s + (Int(truncatingIfNeeded: s[Slot.tlb]) &+ TLB.offset(linear))
     if entry[TLB.writeTag] == (linear &+ UInt64(truncatingIfNeeded: count &- 1)) & ~0xfff { return true }
-    return prepareStoreSlow(linear, count)
+    return prepareStoreSlow(linear, count, unit: unit ?? Alignment.natural(count))
   }
 
   /// `linear + offset`, wrapped at 4 GiB outside 64-bit code.
@@ -56,9 +65,9 @@ extension CPU {
     return s[Slot.mode] & Mode.codeSizeMask == Mode.code64 ? sum : sum & 0xffff_ffff
   }
 
-  /// The TLB context of the current instruction's data accesses.
+  /// The TLB context that holds the translations of the current instruction's data accesses.
   @inline(__always) var tlbContext: Int {
-    (Int(truncatingIfNeeded: s[Slot.tlb]) &- Slot.tlbEntries) / TLB.wordsPerContext
+    min((Int(truncatingIfNeeded: s[Slot.tlb]) &- Slot.tlbEntries) / TLB.wordsPerContext, TLB.user)
   }
 }
 
@@ -67,14 +76,14 @@ extension CPU {
 extension CPU {
   func loadSystem<T: FixedWidthInteger & UnsignedInteger>(_ type: T.Type, _ linear: UInt64) -> T? {
     let saved = s[Slot.tlb]
-    s[Slot.tlb] = UInt64(Slot.tlbEntries &+ systemContext &* TLB.wordsPerContext)
+    s[Slot.tlb] = tlbStart(systemContext)
     defer { s[Slot.tlb] = saved }
     return load(T.self, linear)
   }
 
   func storeSystem<T: FixedWidthInteger & UnsignedInteger>(_ value: T, _ linear: UInt64) -> Bool {
     let saved = s[Slot.tlb]
-    s[Slot.tlb] = UInt64(Slot.tlbEntries &+ systemContext &* TLB.wordsPerContext)
+    s[Slot.tlb] = tlbStart(systemContext)
     defer { s[Slot.tlb] = saved }
     return store(value, linear)
   }
@@ -97,7 +106,9 @@ extension CPU {
   @inline(never)
   private func loadSlow(_ linear: UInt64, _ count: Int) -> UInt64? {
     let first = min(count, Int(0x1000 &- linear & 0xfff))
-    guard endsCanonical(linear, count), let low = locate(linear, first, write: false) else { return nil }
+    guard endsCanonical(linear, count), isAligned(linear, count), let low = locate(linear, first, write: false) else {
+      return nil
+    }
     if first == count { return loadPiece(low) }
     guard let high = locate(nextPage(linear), count &- first, write: false),
       let lowValue = loadPiece(low), let highValue = loadPiece(high)
@@ -108,7 +119,9 @@ extension CPU {
   @inline(never)
   private func storeSlow(_ linear: UInt64, _ count: Int, _ value: UInt64) -> Bool {
     let first = min(count, Int(0x1000 &- linear & 0xfff))
-    guard endsCanonical(linear, count), let low = locate(linear, first, write: true) else { return false }
+    guard endsCanonical(linear, count), isAligned(linear, count), let low = locate(linear, first, write: true) else {
+      return false
+    }
     if first == count {
       if low.host == 0 { return sendPiece(low, value) }
       storePiece(low, value)
@@ -125,13 +138,30 @@ extension CPU {
   }
 
   @inline(never)
-  private func prepareStoreSlow(_ linear: UInt64, _ count: Int) -> Bool {
-    guard endsCanonical(linear, count) else { return false }
+  private func load128Slow(_ linear: UInt64) -> (low: UInt64, high: UInt64)? {
+    guard isAligned(linear, 16), let low = load(UInt64.self, linear),
+      let high = load(UInt64.self, nextLinear(linear, 8))
+    else {
+      if !isCanonical(nextLinear(linear, 15)) { _ = raiseNotCanonical() }
+      return nil
+    }
+    return (low, high)
+  }
+
+  @inline(never)
+  private func store128Slow(_ low: UInt64, _ high: UInt64, _ linear: UInt64) -> Bool {
+    guard prepareStore(linear, 16), store(low, linear) else { return false }
+    return store(high, nextLinear(linear, 8))
+  }
+
+  @inline(never)
+  private func prepareStoreSlow(_ linear: UInt64, _ count: Int, unit: Int) -> Bool {
+    guard endsCanonical(linear, count), isAligned(linear, unit) else { return false }
     var done = 0
     while done < count {
       let at = nextLinear(linear, UInt64(done))
       let piece = min(count &- done, Int(0x1000 &- at & 0xfff))
-      guard locate(at, piece, write: true) != nil else { return false }
+      guard locate(at, piece, write: true, isPreparing: true) != nil else { return false }
       done &+= piece
     }
     return true
@@ -139,11 +169,12 @@ extension CPU {
 
   private func nextPage(_ linear: UInt64) -> UInt64 { nextLinear(linear & ~0xfff, 0x1000) }
 
-  /// Translates a piece of an access, and fills the TLB where the fast way may be used from now on.
-  private func locate(_ linear: UInt64, _ count: Int, write: Bool) -> Piece? {
+  /// Translates a piece of an access, and fills the TLB where the fast way may be used from now on. `isPreparing`: the
+  /// access itself comes later.
+  private func locate(_ linear: UInt64, _ count: Int, write: Bool, isPreparing: Bool = false) -> Piece? {
     let context = tlbContext
     let tlb = s + (Slot.tlbEntries &+ context &* TLB.wordsPerContext &+ TLB.offset(linear))
-    if s[Slot.dataBreakpoints] != 0, !mayAccess(linear, count, write: write) { return nil }
+    if s[Slot.dataBreakpoints] != 0, !mayAccess(linear, count, write: write, isPreparing: isPreparing) { return nil }
     if tlb[TLB.readTag] & ~TLB.watched == linear & ~0xfff && (!write || tlb[TLB.info] & TLB.infoWritable != 0) {
       let physical = tlb[TLB.info] & ~0xfff | linear & 0xfff
       guard let (host, page) = ram(physical) else { return nil }

@@ -1,4 +1,5 @@
-/// The translation cache for data: three direct-mapped contexts of 1024 entries, each entry four words.
+/// The translation cache for data: three direct-mapped contexts of 1024 entries, each entry four words, and one that
+/// stays empty.
 ///
 /// It never shows: a guest write to a page that a cached walk has read flushes it (`PageUse.pageTable`), so that a run
 /// is a function of registers and memory alone, wherever it was started.
@@ -28,6 +29,9 @@ enum TLB {
   static var supervisorStrict: Int { 0 }
   static var supervisor: Int { 1 }
   static var user: Int { 2 }
+  /// User with alignment checks: never filled, so that every access takes the slow way, which looks (`isAligned`). What
+  /// it finds is kept in `user`.
+  static var alignedUser: Int { 3 }
 
   @inline(__always) static func offset(_ linear: UInt64) -> Int {
     Int(truncatingIfNeeded: (linear &>> 10) & 0xffc)
@@ -59,13 +63,25 @@ extension CPU {
   func selectTLBContext() {
     let context: Int
     if s[Slot.privilegeLevel] == 3 {
-      context = TLB.user
+      let checks = s[Slot.cr0] & CR0.am != 0 && s[Slot.systemFlags] & RFlags.ac != 0
+      context = checks ? TLB.alignedUser : TLB.user
     } else if s[Slot.cr4] & CR4.smap != 0 && s[Slot.systemFlags] & RFlags.ac == 0 {
       context = TLB.supervisorStrict
     } else {
       context = TLB.supervisor
     }
-    s[Slot.tlb] = UInt64(Slot.tlbEntries &+ context &* TLB.wordsPerContext)
+    s[Slot.tlb] = tlbStart(context)
+  }
+
+  /// The word index of a context's first entry.
+  @inline(__always) func tlbStart(_ context: Int) -> UInt64 {
+    UInt64(Slot.tlbEntries &+ context &* TLB.wordsPerContext)
+  }
+
+  /// Makes the context without entries that.
+  func clearEmptyContext() {
+    let base = s + Int(tlbStart(TLB.alignedUser))
+    for index in stride(from: 0, to: TLB.logCount, by: TLB.wordsPerEntry) { invalidate(base + index) }
   }
 
   /// Drops all translations.

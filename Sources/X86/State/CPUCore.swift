@@ -34,6 +34,7 @@ final class CPUCore {
     cpu[Slot.pagingFeatures] = model.lookup(leaf: 0x8000_0001, subleaf: 0).edx & 1 << 26 != 0 ? 1 : 0
     cpu[Slot.mxcsrMask] = 0xffff | (model.has(.misalignsse) ? MXCSR.misaligned : 0)
     cpu.adopt(model.undefined)
+    cpu.clearEmptyContext()
     cpu.flushTLB()
     cpu.load(CPUState())
     memory.observeWrites { [weak self] page in self?.noteExternalWrite(page) }

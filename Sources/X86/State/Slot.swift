@@ -155,7 +155,7 @@ enum Slot {
   /// RIP behind the last instruction whose result no profile imitates, by `UndefinedDoubt.About.index`; 0 for none.
   static var doubts: Int { 704 }
   static var tlbEntries: Int { 1024 }
-  static var fetchTLB: Int { tlbEntries + 3 * TLB.wordsPerContext }
+  static var fetchTLB: Int { tlbEntries + 4 * TLB.wordsPerContext }
   static var count: Int { fetchTLB + 2 * FetchTLB.wordsPerContext }
 }
 

@@ -68,10 +68,15 @@ extension CPU {
     }
   }
 
-  /// On the way to an outer level, data segments that it may not use become null.
+  /// On the way to an outer level, data segments that it may not use become null; null ones lose their RPL, and keep
+  /// their base, which FS and GS have on their own.
   func dropPrivilegedSegments(level: Int) {
     for number in [SegmentNumber.es, SegmentNumber.ds, SegmentNumber.fs, SegmentNumber.gs] {
       let segment = segment(number)
+      if segment.selector & 0xfffc == 0 {
+        s[Slot.segmentSelector + number] = 0
+        continue
+      }
       let isConformingCode = segment.isCodeOrData && segment.type & 0xc == 0xc
       if segment.isUnusable || isConformingCode || Int(segment.privilegeLevel) >= level { continue }
       setSegment(number, Segment(selector: 0, base: 0, limit: 0, attributes: unusableSegment))

@@ -130,6 +130,12 @@ extension CPU {
     return true
   }
 
+  /// Types 0 (an address) and 1 (a context) name a context, which is 0 without CR4.PCIDE.
+  private func isInvalidation(_ type: UInt64, context: UInt64, linear: UInt64) -> Bool {
+    guard context >> 12 == 0, type != 0 || isCanonical(linear) else { return false }
+    return type > 1 || context == 0 || cr4 & CR4.pcide != 0
+  }
+
   /// User-mode instruction prevention: SGDT, SIDT, SLDT, STR, SMSW fault outside CPL 0.
   var isHidden: Bool { cr4 & CR4.umip != 0 && privilegeLevel > 0 }
 
@@ -160,12 +166,13 @@ extension CPU {
     return true
   }
 
-  /// All contexts are one, so every kind drops everything.
+  /// INVPCID (Intel SDM vol. 2). All contexts are one, so every kind drops everything.
   func executeInvalidateContext(_ op: Op) -> Bool {
     guard core.model.has(.invpcid) else { return raiseUndefined() }
-    guard privilegeLevel == 0, word(op.reg) <= 3 else { return raiseProtection() }
-    guard let at = address(op, 16), let words = load128(at) else { return false }
-    guard words.low >> 12 == 0, word(op.reg) != 0 || isCanonical(words.high) else { return raiseProtection() }
+    let type = is64Bit ? word(op.reg) : word(op.reg) & 0xffff_ffff
+    guard privilegeLevel == 0, type <= 3 else { return raiseProtection() }
+    guard let at = address(op, 16), let descriptor = load128(at) else { return false }
+    guard isInvalidation(type, context: descriptor.low, linear: descriptor.high) else { return raiseProtection() }
     flushTLB()
     return true
   }

@@ -36,7 +36,7 @@ extension CPU {
     }
     // General detection: DR7.GD.
     guard s[Slot.dr + 7] & 1 << 13 == 0 else {
-      s[Slot.dr + 6] |= DebugStatus.generalDetect
+      noteDebugStatus(DebugStatus.generalDetect)
       raise(ExceptionVector.debug)
       return nil
     }

@@ -35,6 +35,8 @@ extension CPU {
     s[Slot.halted] = 0
     s[Slot.interruptShadow] = 0
     s[Slot.repeatIterations] = 0
+    // What the CPU itself accesses on the way is no data breakpoint.
+    s[SystemSlot.debugStatus] = 0
     if event.kind == .nmi { s[Slot.nmiMasked] = 1 }
     // General detection ends when the handler is entered.
     if event.kind == .exception && event.vector == ExceptionVector.debug {
@@ -56,7 +58,7 @@ extension CPU {
       isSoftware: event.kind == .softwareInterrupt, flags: flags)
   }
 
-  /// Faults push RF set, so that an instruction breakpoint does not hit twice. #DB of a breakpoint does not.
+  /// Faults push RF set, so that an instruction breakpoint does not hit twice. #DB leaves it as it is.
   private func isFault(_ vector: UInt8) -> Bool {
     vector != ExceptionVector.debug && vector != ExceptionVector.breakpoint && vector != ExceptionVector.overflow
       && vector != ExceptionVector.doubleFault

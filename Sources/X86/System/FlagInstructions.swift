@@ -37,7 +37,9 @@ extension CPU {
     setStackPointer(rsp &+ UInt64(op.size))
     let old = s[Slot.systemFlags]
     let level = isProtected ? privilegeLevel : 0
-    restoreFlags(image & ~RFlags.rf, size: op.size, level: level)
+    // RF is cleared; VIF and VIP stay, unlike with IRET.
+    let virtual = RFlags.vif | RFlags.vip
+    restoreFlags(image & ~(RFlags.rf | virtual) | old & virtual, size: op.size, level: level)
     let changed = old ^ s[Slot.systemFlags]
     if changed & RFlags.ac != 0 { modeChanged() }
     return true

@@ -18,16 +18,8 @@ extension CPU {
   }
 
   func executePushSegment(_ op: Op) -> Bool {
-    let selector = segmentSelector(Int(op.immediate))
-    switch op.size {
-    case 2: return push(selector)
-    case 4:
-      // The stack pointer moves by 4, but only two bytes are written.
-      guard let at = stackAddress(0 &- 4, 2, write: true), store(selector, at) else { return stackFault() }
-      setStackPointer(rsp &- 4)
-      return true
-    default: return push(UInt64(selector))
-    }
+    // As on AMD's processors all of the operand is written, with zeros above the selector.
+    pushWord(UInt64(segmentSelector(Int(op.immediate))), op.size)
   }
 
   func executePopSegment(_ op: Op) -> Bool {
@@ -45,13 +37,12 @@ extension CPU {
   func executeLoadFarPointer(_ op: Op) -> Bool {
     guard let (offset, selector) = readFarPointer(op), loadSegment(Int(op.immediate), selector) else { return false }
     setRegister(op.reg, offset, size: op.size)
-    if op.immediate == UInt64(SegmentNumber.ss) { startStackShadow() }
     return true
   }
 
-  /// Interrupts and debug traps wait for the instruction after MOV SS or POP SS.
+  /// Interrupts and debug traps wait for the instruction after MOV SS or POP SS (not LSS, which sets RSP itself).
   func startStackShadow() {
-    s[Slot.interruptShadow] = 2
+    s[Slot.interruptShadow] = Shadow.stack
   }
 
   /// An offset of the operand size with a selector behind it.

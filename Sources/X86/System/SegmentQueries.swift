@@ -34,13 +34,14 @@ extension CPU {
   func executeAdjustLevel(_ op: Op) -> Bool {
     guard isProtected, !isVirtual8086 else { return raiseUndefined() }
     let source = register(op.reg, UInt16.self)
-    var isAdjusted = false
-    let done = modifyRM(op, UInt16.self) { value in
-      isAdjusted = value & 3 < source & 3
-      return isAdjusted ? value & ~3 | source & 3 : value
+    guard let value = readRM(op, UInt16.self) else { return false }
+    // What needs no adjustment is not written, and may lie where nothing can be written.
+    let isAdjusted = value & 3 < source & 3
+    if isAdjusted {
+      guard writeRM(op, value & ~3 | source & 3) else { return false }
     }
-    if done { setZero(isAdjusted) }
-    return done
+    setZero(isAdjusted)
+    return true
   }
 
   private func setZero(_ value: Bool) {

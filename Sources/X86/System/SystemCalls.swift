@@ -49,6 +49,9 @@ extension CPU {
     setFlat(SegmentNumber.cs, code, FlatAttributes.user | (to64 ? FlatAttributes.code64 : FlatAttributes.code32))
     setFlat(SegmentNumber.ss, (selector &+ 8) | 3, FlatAttributes.user | FlatAttributes.data)
     finishFlat()
+    // Whether it traps is up to TF as it is now: as if the SYSCALL had just ended.
+    s[SystemSlot.noTrap] = 1
+    if s[Slot.systemFlags] & RFlags.tf != 0 { raiseDebugTrap(DebugStatus.singleStep) }
     return true
   }
 

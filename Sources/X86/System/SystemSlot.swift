@@ -37,4 +37,8 @@ enum SystemSlot {
   /// The first and the last of all watched bytes.
   static var firstWatched: Int { Slot.systemScratch + 35 }
   static var lastWatched: Int { Slot.systemScratch + 36 }
+  /// An x87 error with CR0.NE clear is reported by leaving the run; it has been, and how often that was.
+  static var reportsX87Errors: Int { Slot.systemScratch + 37 }
+  static var hasX87Error: Int { Slot.systemScratch + 38 }
+  static var x87Errors: Int { Slot.systemScratch + 39 }
 }

@@ -6,11 +6,12 @@ extension CPU {
   func executeStoreTable(_ op: Op, _ slot: Int) -> Bool {
     guard !isHidden else { return raiseProtection() }
     let size = is64Bit ? 10 : 6
-    guard let at = address(op, size, write: true), prepareStore(at, size),
-      store(UInt16(truncatingIfNeeded: s[slot + 1]), at)
-    else { return false }
-    return size == 10
-      ? store(s[slot], nextLinear(at, 2)) : store(UInt32(truncatingIfNeeded: s[slot]), nextLinear(at, 2))
+    guard let at = address(op, size, write: true) else { return false }
+    return withoutAlignmentChecks {
+      guard prepareStore(at, size), store(UInt16(truncatingIfNeeded: s[slot + 1]), at) else { return false }
+      return size == 10
+        ? store(s[slot], nextLinear(at, 2)) : store(UInt32(truncatingIfNeeded: s[slot]), nextLinear(at, 2))
+    }
   }
 
   func executeLoadTable(_ op: Op, _ slot: Int) -> Bool {
@@ -46,6 +47,7 @@ extension CPU {
       return raise(ExceptionVector.generalProtection, selector: selector)
     }
     guard descriptor.isPresent else { return raise(ExceptionVector.segmentNotPresent, selector: selector) }
+    guard isCanonical(descriptor.base) else { return raise(ExceptionVector.generalProtection, selector: selector) }
     setSystemSegment(Slot.ldtr, descriptor.segment(selector))
     return true
   }
@@ -60,6 +62,7 @@ extension CPU {
       descriptor.type == SystemType.tss || descriptor.type == SystemType.tss16 && !isLongMode
     else { return raise(ExceptionVector.generalProtection, selector: selector) }
     guard descriptor.isPresent else { return raise(ExceptionVector.segmentNotPresent, selector: selector) }
+    guard isCanonical(descriptor.base) else { return raise(ExceptionVector.generalProtection, selector: selector) }
     // Busy from now on.
     descriptor.low |= 2 << 40
     guard let address = descriptorAddress(selector),

@@ -29,7 +29,7 @@ extension CPU {
 
   /// The address of an area that must be aligned.
   private func area(_ op: Op, _ size: Int, alignment: UInt64, write: Bool) -> UInt64? {
-    guard let at = address(op, size, write: write) else { return nil }
+    guard let at = address(op, size, write: write), isAligned(at, Alignment.natural(size)) else { return nil }
     if at & (alignment - 1) != 0 {
       raiseProtection()
       return nil

@@ -14,14 +14,24 @@ extension CPU {
     return X87Unit(self).execute(op)
   }
 
-  /// #MF where an unmasked x87 exception waits. With CR0.NE clear it would be an interrupt through a line of the board
-  /// that no machine here has: then nothing happens.
+  /// Where an unmasked x87 exception waits: #MF, or with CR0.NE clear the signal FERR#, of which the board makes an
+  /// interrupt (Intel SDM vol. 1, 8.7.2).
   @inline(__always)
   func checkX87Pending() -> Bool {
-    if s[Slot.fsw] & UInt64(X87Status.summary) != 0 && cr0 & CR0.ne != 0 {
-      return raise(ExceptionVector.floatingPoint)
-    }
-    return true
+    if s[Slot.fsw] & UInt64(X87Status.summary) == 0 { return true }
+    return cr0 & CR0.ne != 0 ? raise(ExceptionVector.floatingPoint) : signalX87Error()
+  }
+
+  /// Leaves the run, once for each error, before the instruction that finds it, so that the interrupt comes there. When
+  /// it does not come, the instruction is executed (a CPU would wait).
+  @inline(never)
+  private func signalX87Error() -> Bool {
+    guard s[SystemSlot.reportsX87Errors] != 0, s[SystemSlot.hasX87Error] == 0 else { return true }
+    s[SystemSlot.hasX87Error] = 1
+    s[SystemSlot.x87Errors] &+= 1
+    core.kick()
+    s[Slot.exitKind] = ExitKind.pause
+    return false
   }
 }
 

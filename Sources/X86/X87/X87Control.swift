@@ -27,6 +27,7 @@ extension X87Unit {
   private func executeDBE0(_ position: Int) -> Bool {
     switch position {
     case 2:
+      withdrawError()
       cpu.s[Slot.fsw] &= UInt64(X87Status.conditions)
       return true
     case 3:
@@ -58,7 +59,9 @@ extension X87Unit {
   /// Bit 6 reads as one; new masks can make a pending exception of an old one.
   private func setControl(_ word: UInt16) {
     control = word & 0x1f3f | 0x40
-    cpu.s[Slot.fsw] = UInt64(summarize(UInt16(truncatingIfNeeded: cpu.s[Slot.fsw])))
+    let word = summarize(UInt16(truncatingIfNeeded: cpu.s[Slot.fsw]))
+    cpu.s[Slot.fsw] = UInt64(word)
+    if word & X87Status.summary == 0 { withdrawError() }
   }
 
   /// Control and status word as a saved image holds them; ES and B follow from them.
@@ -178,30 +181,41 @@ extension X87Unit {
     guard let at = cpu.address(op, head + 80, write: true), cpu.prepareStore(at, head + 80),
       writeEnvironment(at, wide: wide)
     else { return false }
+    guard cpu.withoutAlignmentChecks({ writeRegisters(cpu.nextLinear(at, UInt64(head))) }) else { return false }
+    reset()
+    return true
+  }
+
+  private func writeRegisters(_ at: UInt64) -> Bool {
     for position in 0..<8 {
       let value = st(position)
-      let address = cpu.nextLinear(at, UInt64(head + 10 * position))
+      let address = cpu.nextLinear(at, UInt64(10 * position))
       guard cpu.store(value.significand, address), cpu.store(value.signExponent, cpu.nextLinear(address, 8)) else {
         return false
       }
     }
-    reset()
     return true
+  }
+
+  private func readRegisters(_ at: UInt64) -> [Extended]? {
+    var values: [Extended] = []
+    for position in 0..<8 {
+      let address = cpu.nextLinear(at, UInt64(10 * position))
+      guard let low = cpu.load(UInt64.self, address), let high = cpu.load(UInt16.self, cpu.nextLinear(address, 8))
+      else {
+        return nil
+      }
+      values.append(Extended(significand: low, signExponent: high))
+    }
+    return values
   }
 
   private func restore(_ op: Op) -> Bool {
     let wide = op.size != 2
     let head = wide ? 28 : 14
-    guard let at = cpu.address(op, head + 80), let fields = readEnvironment(at, wide: wide) else { return false }
-    var values: [Extended] = []
-    for position in 0..<8 {
-      let address = cpu.nextLinear(at, UInt64(head + 10 * position))
-      guard let low = cpu.load(UInt64.self, address), let high = cpu.load(UInt16.self, cpu.nextLinear(address, 8))
-      else {
-        return false
-      }
-      values.append(Extended(significand: low, signExponent: high))
-    }
+    guard let at = cpu.address(op, head + 80), let fields = readEnvironment(at, wide: wide),
+      let values = cpu.withoutAlignmentChecks({ readRegisters(cpu.nextLinear(at, UInt64(head))) })
+    else { return false }
     setEnvironment(fields, wide: wide)
     for (position, value) in values.enumerated() {
       let number = physical(position)

@@ -100,7 +100,11 @@ struct X87Unit {
     cpu.s[Slot.fsw] = cpu.s[Slot.fsw] & ~UInt64(X87Status.conditions) | UInt64(codes)
   }
 
+  /// FERR# goes away with the errors: the next one is signalled again.
+  func withdrawError() { cpu.s[SystemSlot.hasX87Error] = 0 }
+
   func reset() {
+    withdrawError()
     control = 0x37f
     status = 0
     cpu.s[Slot.ftw] = 0
