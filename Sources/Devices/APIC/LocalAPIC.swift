@@ -169,8 +169,24 @@ extension LocalAPIC {
     case APICRegister.initialCount: return state.timer.initialCount
     case APICRegister.currentCount: return state.timer.currentCount(now: now)
     case APICRegister.divideConfiguration: return state.timer.divideConfiguration
-    default: return localVector(offset).map { state.vectors[$0].word } ?? 0
+    default:
+      guard let index = localVector(offset) else {
+        noteAccess(offset)
+        return 0
+      }
+      return state.vectors[index].word
     }
+  }
+
+  /// An access to none of the registers above: an error, unless it is to the bytes between registers, or to one that
+  /// there is for the other direction.
+  private func noteAccess(_ offset: UInt64) {
+    let isReadOnly =
+      offset == APICRegister.version || offset == APICRegister.arbitrationPriority
+      || offset == APICRegister.processorPriority || offset == APICRegister.currentCount
+      || (APICRegister.inService..<APICRegister.errorStatus).contains(offset)
+    let exists = isReadOnly || offset == APICRegister.endOfInterrupt || offset == APICRegister.remoteRead
+    if offset & 0xf == 0, !exists { raise(error: APICError.illegalRegister) }
   }
 
   /// ISR, TMR and IRR, 32 vectors to a register, a register every 16 bytes.
@@ -214,7 +230,7 @@ extension LocalAPIC {
   }
 
   private func writeLocalVector(_ offset: UInt64, _ value: UInt32) {
-    guard let index = localVector(offset) else { return }
+    guard let index = localVector(offset) else { return noteAccess(offset) }
     state.vectors[index].word = value & LocalVector.writable[index] | (isEnabled ? 0 : LocalVector.mask)
     if isDeadlineMode { state.timer.stop() }
   }

@@ -44,7 +44,7 @@ extension LocalAPIC {
     if state.triggerMode[vector] { endOfInterrupt(vector) }
   }
 
-  private func raise(error: UInt32) {
+  func raise(error: UInt32) {
     state.errors |= error
     // An error vector that is itself illegal must not raise errors for ever.
     guard !state.errorVector.isMasked, state.errorVector.vector >= 16 else { return }

@@ -6,6 +6,7 @@ enum APICRegister {
   static let arbitrationPriority: UInt64 = 0x90
   static let processorPriority: UInt64 = 0xa0
   static let endOfInterrupt: UInt64 = 0xb0
+  static let remoteRead: UInt64 = 0xc0
   static let logicalDestination: UInt64 = 0xd0
   static let destinationFormat: UInt64 = 0xe0
   static let spurious: UInt64 = 0xf0
@@ -41,4 +42,5 @@ struct LocalVector: StatePart {
 enum APICError {
   static let sendIllegalVector: UInt32 = 1 << 5
   static let receiveIllegalVector: UInt32 = 1 << 6
+  static let illegalRegister: UInt32 = 1 << 7
 }

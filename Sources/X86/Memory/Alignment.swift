@@ -20,8 +20,9 @@ extension CPU {
   /// An access of the current instruction may be at this address; false when it raised #AC.
   @inline(__always)
   func isAligned(_ linear: UInt64, _ unit: Int) -> Bool {
-    linear & UInt64(truncatingIfNeeded: unit &- 1) == 0 || !checksAlignment || raise(
-      ExceptionVector.alignmentCheck, errorCode: 0)
+    linear & UInt64(truncatingIfNeeded: unit &- 1) == 0 || !checksAlignment
+      || raise(
+        ExceptionVector.alignmentCheck, errorCode: 0)
   }
 
   var checksAlignment: Bool { s[Slot.tlb] == tlbStart(TLB.alignedUser) }

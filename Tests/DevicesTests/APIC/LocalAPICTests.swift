@@ -170,4 +170,23 @@ import Testing
     bench.apic.setPin(1, true)
     #expect(bench.nmis == 1, "masked")
   }
+
+  /// 11.5.3: an access to a register that is not there is an error; one to the bytes between registers is not.
+  @Test func illegalRegisters() {
+    let bench = APICBench()
+    bench[0x370] = 0x52
+    for offset in [0x20, 0x30, 0xb0, 0xc0, 0x100, 0x324, 0x390] as [UInt64] { _ = bench[offset] }
+    bench[0x30] = 0
+    bench[0x280] = 0
+    #expect(bench[0x280] == 0)
+    #expect(!bench.apic.hasInterrupt)
+    _ = bench[0x2f0]
+    #expect(bench.apic.acknowledge() == 0x52)
+    bench.end()
+    #expect(bench[0x280] == 0, "latched by a write only")
+    bench[0x280] = 0
+    #expect(bench[0x280] == 0x80)
+    bench[0x3f0] = 0
+    #expect(bench.apic.acknowledge() == 0x52)
+  }
 }

@@ -21,6 +21,20 @@ import Testing
     #expect(journal.drain() == ["out 67"], "the other byte went to port 0xea")
   }
 
+  /// FERR# latches IRQ 13 until port 0xf0 is written (IBM PC/AT technical reference).
+  @Test func coprocessorErrorIsLatched() throws {
+    let (bus, journal) = (PortBus(), Journal())
+    let coprocessor = CoprocessorError(interrupt: journal.line())
+    try bus.attach(coprocessor, at: CoprocessorError.standardPorts)
+    coprocessor.signal()
+    coprocessor.signal()
+    #expect(journal.drain() == ["irq high"])
+    bus.write(port: 0xf0, size: 1, value: 0, now: 0)
+    #expect(journal.drain() == ["irq low"])
+    bus.write(port: 0xf0, size: 1, value: 0, now: 0)
+    #expect(journal.drain().isEmpty)
+  }
+
   @Test func postPortHoldsItsByte() throws {
     let bus = PortBus()
     try bus.attach(POSTPort(), at: POSTPort.standardPorts)

@@ -13,7 +13,11 @@ import Testing
     #expect(bank.read(0x10, now: .max) == 0)
   }
 
-  @Test(arguments: [UInt32(0x8b), 0x17, 0x179, 0x17a, 0x17b, 0xc001_0112, 0xc001_0113, 0xc001_001f])
+  @Test(arguments: [
+    UInt32(0x8b), 0x17, 0x2a, 0x179, 0x17a, 0x17b, 0xc001_0000, 0xc001_0003, 0xc001_0004, 0xc001_0007, 0xc001_0022,
+    0xc001_0030, 0xc001_0061, 0xc001_0071, 0xc001_0074, 0xc001_0112, 0xc001_0113, 0xc001_0114, 0xc001_001f, 0xc001_1020,
+    0xc001_102c,
+  ])
   func theseReadZeroWhateverIsWritten(index: UInt32) {
     let bank = MSRBank()
     #expect(bank.read(index, now: 0) == 0)
@@ -21,7 +25,7 @@ import Testing
     #expect(bank.read(index, now: 0) == 0)
   }
 
-  @Test(arguments: [UInt32(0x1a0), 0x1d9, 0xc001_0010, 0xc001_0015, 0xc001_1029])
+  @Test(arguments: [UInt32(0x1a0), 0x1d9, 0xc001_0010, 0xc001_0015, 0xc001_0016, 0xc001_001a, 0xc001_001d, 0xc001_1029])
   func theseHoldWhatIsWritten(index: UInt32) {
     let bank = MSRBank()
     #expect(bank.write(index, value: 0x2, now: 0))

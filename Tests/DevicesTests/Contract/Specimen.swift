@@ -19,8 +19,8 @@ struct Specimen: Sendable, CustomTestStringConvertible {
 
 extension Specimen {
   static let all: [Specimen] = [
-    uart, bareUART, pic, pit, rtc, powerManagement, keyboardController, debugExit, debugConsole, post, pci, apic,
-    ioapic,
+    uart, bareUART, pic, pit, rtc, powerManagement, keyboardController, debugExit, debugConsole, post, coprocessor, pci,
+    apic, ioapic,
   ]
 
   static let uart = Specimen(
@@ -62,6 +62,10 @@ extension Specimen {
     name: "debug-console", offsets: 1, make: { DebugConsole(output: $0.bytes()) }, isStateless: true)
 
   static let post = Specimen(name: "post", offsets: 1, make: { _ in POSTPort() })
+
+  static let coprocessor = Specimen(
+    name: "fpu", offsets: 2, make: { CoprocessorError(interrupt: $0.line()) },
+    poke: { device, random, _ in if random & 3 == 0 { (device as? CoprocessorError)?.signal() } })
 
   static let pci = Specimen(name: "pci", offsets: 8, make: { PCIConfigPorts(request: $0.requests) })
 

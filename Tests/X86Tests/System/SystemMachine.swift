@@ -27,9 +27,12 @@ final class SystemMachine {
   let engine: SoftwareEngine
   var cpu: CPU { engine.cpu }
 
-  init(_ code: [UInt8], user: Bool = false, prepare: (inout CPUState) -> Void = { _ in }) throws {
+  /// `cpu`: the CPU model, as on the command line.
+  init(
+    _ code: [UInt8], user: Bool = false, cpu: String = "default", prepare: (inout CPUState) -> Void = { _ in }
+  ) throws {
     memory = try GuestMemory(size: 4 << 20)
-    engine = SoftwareEngine(memory: memory)
+    engine = SoftwareEngine(memory: memory, cpuModel: try CPUCatalogue.software.model(cpu))
     memory.write(code, at: GuestPhysicalAddress(SystemMachine.code))
     SystemMachine.fill(memory)
     var state = Machine.state(.long64)
