@@ -1,6 +1,7 @@
 import Replay
 import Support
 import Testing
+import Trace
 import VMMCore
 
 /// The guest whose x87 error comes as IRQ 13.

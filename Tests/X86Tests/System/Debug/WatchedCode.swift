@@ -149,27 +149,27 @@ private let table = """
   exec int3: 90cc90 x 1 1
     5 +1 cx0 dr6 1 rf, 5 +2 cx0 dr6 0, 11 +3 cx0 dr6 0 rf
   step rep: b904000000f3aa909090 w 1 100 steps
-    5 +5 cx4 dr6 4000, 5 +5 cx3 dr6 4000 rf, 5 +5 cx2 dr6 4000 rf, 5 +5 cx1 dr6 4000 rf, 5 +7 cx0 dr6 4000
+    5 +5 cx4 dr6 4000, 5 +5 cx3 dr6 4000 rf, 5 +5 cx2 dr6 4000 rf, 5 +5 cx1 dr6 4000 rf, 5 +7 cx0 dr6 4000,
     5 +8 cx0 dr6 4000, 5 +9 cx0 dr6 4000, 5 +10 cx0 dr6 4000, 11 +10 cx0 dr6 0 rf
   step rep watch: b904000000f3aa909090 w 1 2 steps
-    5 +5 cx4 dr6 4000, 5 +5 cx3 dr6 4000 rf, 5 +5 cx2 dr6 4000 rf, 5 +5 cx1 dr6 4001 rf, 5 +7 cx0 dr6 4000
+    5 +5 cx4 dr6 4000, 5 +5 cx3 dr6 4000 rf, 5 +5 cx2 dr6 4000 rf, 5 +5 cx1 dr6 4001 rf, 5 +7 cx0 dr6 4000,
     5 +8 cx0 dr6 4000, 5 +9 cx0 dr6 4000, 5 +10 cx0 dr6 4000, 11 +10 cx0 dr6 0 rf
   step mov ss: b8230000008ed09090909090 w 1 100 steps
-    5 +5 cx0 dr6 4000, 5 +8 cx0 dr6 4000, 5 +9 cx0 dr6 4000, 5 +10 cx0 dr6 4000, 5 +11 cx0 dr6 4000, 5 +12
-    cx0 dr6 4000, 11 +12 cx0 dr6 0 rf
+    5 +5 cx0 dr6 4000, 5 +8 cx0 dr6 4000, 5 +9 cx0 dr6 4000, 5 +10 cx0 dr6 4000, 5 +11 cx0 dr6 4000,
+    5 +12 cx0 dr6 4000, 11 +12 cx0 dr6 0 rf
   step mov ss watch: 66c70723008e179090909090 rw 2 0 steps
-    5 +5 cx0 dr6 4001, 5 +8 cx0 dr6 4001, 5 +9 cx0 dr6 4000, 5 +10 cx0 dr6 4000, 5 +11 cx0 dr6 4000, 5 +12
-    cx0 dr6 4000, 11 +12 cx0 dr6 0 rf
+    5 +5 cx0 dr6 4001, 5 +8 cx0 dr6 4001, 5 +9 cx0 dr6 4000, 5 +10 cx0 dr6 4000, 5 +11 cx0 dr6 4000,
+    5 +12 cx0 dr6 4000, 11 +12 cx0 dr6 0 rf
   step popf: 9c9d90909090 w 1 100 steps
-    5 +1 cx0 dr6 4000, 5 +2 cx0 dr6 4000, 5 +3 cx0 dr6 4000, 5 +4 cx0 dr6 4000, 5 +5 cx0 dr6 4000, 5 +6 cx0
-    dr6 4000, 11 +6 cx0 dr6 0 rf
+    5 +1 cx0 dr6 4000, 5 +2 cx0 dr6 4000, 5 +3 cx0 dr6 4000, 5 +4 cx0 dr6 4000, 5 +5 cx0 dr6 4000,
+    5 +6 cx0 dr6 4000, 11 +6 cx0 dr6 0 rf
   step iretq: 4889e06a23509c6a2b488d05030000005048cf9090909090 w 1 100 steps
-    5 +3 cx0 dr6 4000, 5 +5 cx0 dr6 4000, 5 +6 cx0 dr6 4000, 5 +7 cx0 dr6 4000, 5 +9 cx0 dr6 4000, 5 +16 cx0
-    dr6 4000, 5 +17 cx0 dr6 4000, 5 +19 cx0 dr6 4000, 5 +20 cx0 dr6 4000, 5 +21 cx0 dr6 4000, 5 +22 cx0 dr6
-    4000, 5 +23 cx0 dr6 4000, 5 +24 cx0 dr6 4000, 11 +24 cx0 dr6 0 rf
+    5 +3 cx0 dr6 4000, 5 +5 cx0 dr6 4000, 5 +6 cx0 dr6 4000, 5 +7 cx0 dr6 4000, 5 +9 cx0 dr6 4000,
+    5 +16 cx0 dr6 4000, 5 +17 cx0 dr6 4000, 5 +19 cx0 dr6 4000, 5 +20 cx0 dr6 4000, 5 +21 cx0 dr6 4000,
+    5 +22 cx0 dr6 4000, 5 +23 cx0 dr6 4000, 5 +24 cx0 dr6 4000, 11 +24 cx0 dr6 0 rf
   step exec: 909090909090 x 1 1 steps
-    5 +1 cx0 dr6 4000, 5 +1 cx0 dr6 1 rf, 5 +2 cx0 dr6 4000, 5 +3 cx0 dr6 4000, 5 +4 cx0 dr6 4000, 5 +5 cx0
-    dr6 4000, 5 +6 cx0 dr6 4000, 11 +6 cx0 dr6 0 rf
+    5 +1 cx0 dr6 4000, 5 +1 cx0 dr6 1 rf, 5 +2 cx0 dr6 4000, 5 +3 cx0 dr6 4000, 5 +4 cx0 dr6 4000,
+    5 +5 cx0 dr6 4000, 5 +6 cx0 dr6 4000, 11 +6 cx0 dr6 0 rf
   rep scasb: b910000000b011f3ae909090 rw 1 4
     5 +7 cx11 dr6 1, 11 +12 cx0 dr6 0 rf
   repne scasb: b910000000b012f2ae909090 rw 1 4
@@ -195,39 +195,37 @@ private let table = """
   rep cmpsb 2nd: b910000000488d7720f3a6909090 rw 1 36
     5 +9 cx11 dr6 1, 11 +14 cx0 dr6 0 rf
   rep cmpsb w8: b910000000488d7720f3a6909090 rw 8 0
-    5 +9 cx15 dr6 1, 5 +9 cx14 dr6 1, 5 +9 cx13 dr6 1, 5 +9 cx12 dr6 1, 5 +9 cx11 dr6 1, 5 +9 cx10 dr6 1, 5
-    +9 cx9 dr6 1, 5 +9 cx8 dr6 1, 11 +14 cx0 dr6 0 rf
+    5 +9 cx15 dr6 1, 5 +9 cx14 dr6 1, 5 +9 cx13 dr6 1, 5 +9 cx12 dr6 1, 5 +9 cx11 dr6 1, 5 +9 cx10 dr6 1,
+    5 +9 cx9 dr6 1, 5 +9 cx8 dr6 1, 11 +14 cx0 dr6 0 rf
   rep stosb w8: b910000000f3aa909090 w 8 0
-    5 +5 cx15 dr6 1 rf, 5 +5 cx14 dr6 1 rf, 5 +5 cx13 dr6 1 rf, 5 +5 cx12 dr6 1 rf, 5 +5 cx11 dr6 1 rf, 5 +5
-    cx10 dr6 1 rf, 5 +5 cx9 dr6 1 rf, 5 +5 cx8 dr6 1 rf, 11 +10 cx0 dr6 0 rf
+    5 +5 cx15 dr6 1 rf, 5 +5 cx14 dr6 1 rf, 5 +5 cx13 dr6 1 rf, 5 +5 cx12 dr6 1 rf, 5 +5 cx11 dr6 1 rf,
+    5 +5 cx10 dr6 1 rf, 5 +5 cx9 dr6 1 rf, 5 +5 cx8 dr6 1 rf, 11 +10 cx0 dr6 0 rf
   step cmpsb: b904000000488d7720f3a6909090 w 1 100 steps
-    5 +5 cx4 dr6 4000, 5 +9 cx4 dr6 4000, 5 +9 cx3 dr6 4000, 5 +9 cx2 dr6 4000, 5 +9 cx1 dr6 4000, 5 +11 cx0
-    dr6 4000, 5 +12 cx0 dr6 4000, 5 +13 cx0 dr6 4000, 5 +14 cx0 dr6 4000, 11 +14 cx0 dr6 0 rf
+    5 +5 cx4 dr6 4000, 5 +9 cx4 dr6 4000, 5 +9 cx3 dr6 4000, 5 +9 cx2 dr6 4000, 5 +9 cx1 dr6 4000,
+    5 +11 cx0 dr6 4000, 5 +12 cx0 dr6 4000, 5 +13 cx0 dr6 4000, 5 +14 cx0 dr6 4000, 11 +14 cx0 dr6 0 rf
   step scasb: b904000000b011f3ae909090 w 1 100 steps
-    5 +5 cx4 dr6 4000, 5 +7 cx4 dr6 4000, 5 +7 cx3 dr6 4000, 5 +7 cx2 dr6 4000, 5 +7 cx1 dr6 4000, 5 +9 cx0
-    dr6 4000, 5 +10 cx0 dr6 4000, 5 +11 cx0 dr6 4000, 5 +12 cx0 dr6 4000, 11 +12 cx0 dr6 0 rf
+    5 +5 cx4 dr6 4000, 5 +7 cx4 dr6 4000, 5 +7 cx3 dr6 4000, 5 +7 cx2 dr6 4000, 5 +7 cx1 dr6 4000,
+    5 +9 cx0 dr6 4000, 5 +10 cx0 dr6 4000, 5 +11 cx0 dr6 4000, 5 +12 cx0 dr6 4000, 11 +12 cx0 dr6 0 rf
   step lodsb: b9040000004889fef3ac909090 w 1 100 steps
-    5 +5 cx4 dr6 4000, 5 +8 cx4 dr6 4000, 5 +8 cx3 dr6 4000, 5 +8 cx2 dr6 4000, 5 +8 cx1 dr6 4000, 5 +10 cx0
-    dr6 4000, 5 +11 cx0 dr6 4000, 5 +12 cx0 dr6 4000, 5 +13 cx0 dr6 4000, 11 +13 cx0 dr6 0 rf
+    5 +5 cx4 dr6 4000, 5 +8 cx4 dr6 4000, 5 +8 cx3 dr6 4000, 5 +8 cx2 dr6 4000, 5 +8 cx1 dr6 4000,
+    5 +10 cx0 dr6 4000, 5 +11 cx0 dr6 4000, 5 +12 cx0 dr6 4000, 5 +13 cx0 dr6 4000, 11 +13 cx0 dr6 0 rf
   step rep cx0: 31c9f3aa909090 w 1 100 steps
-    5 +2 cx0 dr6 4000, 5 +4 cx0 dr6 4000, 5 +5 cx0 dr6 4000, 5 +6 cx0 dr6 4000, 5 +7 cx0 dr6 4000, 11 +7 cx0
-    dr6 0 rf
+    5 +2 cx0 dr6 4000, 5 +4 cx0 dr6 4000, 5 +5 cx0 dr6 4000, 5 +6 cx0 dr6 4000, 5 +7 cx0 dr6 4000,
+    11 +7 cx0 dr6 0 rf
   step int3: 90cc90909090 w 1 100 steps
-    5 +1 cx0 dr6 4000, 5 +2 cx0 dr6 0, 5 +3 cx0 dr6 4000, 5 +4 cx0 dr6 4000, 5 +5 cx0 dr6 4000, 5 +6 cx0 dr6
-    4000, 11 +6 cx0 dr6 0 rf
+    5 +1 cx0 dr6 4000, 5 +2 cx0 dr6 0, 5 +3 cx0 dr6 4000, 5 +4 cx0 dr6 4000, 5 +5 cx0 dr6 4000,
+    5 +6 cx0 dr6 4000, 11 +6 cx0 dr6 0 rf
   step ud2: 900f0b90909090 w 1 100 steps
     5 +1 cx0 dr6 4000, 4 +1 cx0 dr6 0 rf
   movss watch then fault: 66c70723008e170f0b909090 rw 2 0
     5 +5 cx0 dr6 1, 4 +7 cx0 dr6 0 rf
-  movss watch then int3: 66c70723008e17cc90909090 rw 2 0
-    5 +5 cx0 dr6 1, 5 +8 cx0 dr6 0, 11 +12 cx0 dr6 0 rf
   movss watch then movss: 66c70723008e178e179090909090 rw 2 0
     5 +5 cx0 dr6 1, 5 +10 cx0 dr6 1, 11 +14 cx0 dr6 0 rf
   movss movss exec: b8230000008ed08ed09090909090 x 1 9
     5 +9 cx0 dr6 1 rf, 11 +14 cx0 dr6 0 rf
   step movss movss: b8230000008ed08ed09090909090 w 1 100 steps
-    5 +5 cx0 dr6 4000, 5 +10 cx0 dr6 4000, 5 +11 cx0 dr6 4000, 5 +12 cx0 dr6 4000, 5 +13 cx0 dr6 4000, 5 +14
-    cx0 dr6 4000, 11 +14 cx0 dr6 0 rf
+    5 +5 cx0 dr6 4000, 5 +10 cx0 dr6 4000, 5 +11 cx0 dr6 4000, 5 +12 cx0 dr6 4000, 5 +13 cx0 dr6 4000,
+    5 +14 cx0 dr6 4000, 11 +14 cx0 dr6 0 rf
   movss reg then store w: b8230000008ed0c6070190909090 w 1 0
     5 +10 cx0 dr6 1, 11 +14 cx0 dr6 0 rf
   pushf: 4889fc9c909090 w 8 -8
@@ -271,6 +269,6 @@ private let table = """
   page cross store: 488987fc0f0000909090 w 4 4096
     5 +7 cx0 dr6 1, 11 +10 cx0 dr6 0 rf
   step lss: 66c747042300c707000000000fb2079090909090 w 1 100 steps
-    5 +6 cx0 dr6 4000, 5 +12 cx0 dr6 4000, 5 +15 cx0 dr6 4000, 5 +16 cx0 dr6 4000, 5 +17 cx0 dr6 4000, 5 +18
-    cx0 dr6 4000, 5 +19 cx0 dr6 4000, 5 +20 cx0 dr6 4000, 11 +20 cx0 dr6 0 rf
+    5 +6 cx0 dr6 4000, 5 +12 cx0 dr6 4000, 5 +15 cx0 dr6 4000, 5 +16 cx0 dr6 4000, 5 +17 cx0 dr6 4000,
+    5 +18 cx0 dr6 4000, 5 +19 cx0 dr6 4000, 5 +20 cx0 dr6 4000, 11 +20 cx0 dr6 0 rf
   """

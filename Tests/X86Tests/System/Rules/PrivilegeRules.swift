@@ -8,8 +8,9 @@ extension SystemRule {
     _ prepare: @escaping @Sendable (inout CPUState) -> Void = { _ in }
   ) -> SystemRule {
     SystemRule(
-      subject: "\(subject) in user mode", section: "vol. 3, 5.9", code: code, user: true, right: right, prepare: prepare
-    )
+      subject: "\(subject) in user mode", section: "vol. 3, 5.9", code: code, user: true, right: right,
+      prepare: prepare,
+      arrange: { $0.closePorts() })
   }
 
   private static func inKernel(

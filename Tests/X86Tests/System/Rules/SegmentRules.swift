@@ -96,9 +96,9 @@ extension SystemRule {
     table("ltr, not canonical", 0x38, ltr, gp(0x38), low: 0x0000_8900_3000_0067, high: notCanonical),
     SystemRule(
       subject: "lgdt, not canonical", section: "vol. 2, LGDT", code: [0x0f, 0x01, 0x10], right: gp(),
-      registers: [0x9000, 0, 0], arrange: { $0.memory.store(UInt64(1 << 63), at: .init(0x9002)) }),
+      registers: [0x9000, 0, 0], arrange: { $0.memory.store(1 << 63 as UInt64, at: .init(0x9002)) }),
     SystemRule(
       subject: "lidt, not canonical", section: "vol. 2, LIDT", code: [0x0f, 0x01, 0x18], right: gp(),
-      registers: [0x9000, 0, 0], arrange: { $0.memory.store(UInt64(1 << 63), at: .init(0x9002)) }),
+      registers: [0x9000, 0, 0], arrange: { $0.memory.store(1 << 63 as UInt64, at: .init(0x9002)) }),
   ]
 }

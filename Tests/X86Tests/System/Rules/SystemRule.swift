@@ -72,6 +72,9 @@ extension SystemMachine {
     memory.store(high, at: GuestPhysicalAddress(SystemMachine.idt + 16 * UInt64(vector) + 8))
   }
 
+  /// The permission map of the ports begins behind the TSS.
+  func closePorts() { memory.store(UInt16(0x68), at: GuestPhysicalAddress(SystemMachine.tss + 0x66)) }
+
   func setStack(_ words: [UInt64]) {
     for (index, word) in words.enumerated() {
       memory.store(word, at: GuestPhysicalAddress(SystemMachine.stack + 8 * UInt64(index)))

@@ -73,7 +73,7 @@ extension SystemRule {
       subject: "#UD whose handler's stack is not canonical: #SS", section: "vol. 3, 6.14", code: [0x0f, 0x0b],
       right: ss(1),
       arrange: {
-        $0.memory.store(UInt64(1 << 63), at: GuestPhysicalAddress(SystemMachine.tss + 36))
+        $0.memory.store(1 << 63 as UInt64, at: GuestPhysicalAddress(SystemMachine.tss + 36))
         SystemMachine.setGate($0.memory, 6, ist: 1)
       }),
     SystemRule(
@@ -141,8 +141,7 @@ extension SystemRule {
     iret("SS is code", gp(0x28), [home, 0x2b, 2, 0x7000, 0x2b]),
     iret("SS is not present", ss(0x40), [home, 0x08, 2, 0x7000, 0x40]),
     iret("RIP is not canonical", gp(), [1 << 63, 0x08, 2, 0x7000, 0x10]),
-    iret("RIP beyond the limit of 32-bit code", gp(), [0x1_0000_0000, 0x1b, 2, 0x7000, 0x20]),
-    iret("the stack is not canonical", ss(), []) { $0.gpr[4] = 1 << 63 },
+    iret("the stack is not canonical", ss(), [], user: true) { $0.gpr[4] = 1 << 63 },
     iret("a reserved flag is ignored", .passes, [home, 0x08, 0xffff_ffff_0000_0002 & ~RFlags.vm, 0x7000, 0x10]),
     retf("to the same level", .passes, [home, 0x08]),
     retf("to user mode", .passes, [home, 0x2b, 0x7000, 0x23]),
@@ -150,13 +149,13 @@ extension SystemRule {
     retf("an inner level", gp(0x08), [home, 0x08], user: true),
     retf("null SS in user mode", gp(), [home, 0x2b, 0x7000, 3]),
     retf("RIP is not canonical", gp(), [1 << 63, 0x08]),
-    retf("code that is not present", np(0x40), [home, 0x40]),
+    retf("data that is not present: #GP first", gp(0x40), [home, 0x40]),
   ]
 
   private static func access(
     _ subject: String, _ code: [UInt8], _ right: Outcome, prepare: @escaping @Sendable (inout CPUState) -> Void
   ) -> SystemRule {
-    SystemRule(subject: subject, section: "vol. 3, 3.3.7.1", code: code, right: right, prepare: prepare)
+    SystemRule(subject: subject, section: "vol. 3, 3.3.7.1", code: code, user: true, right: right, prepare: prepare)
   }
 
   /// Addresses that are not canonical: #SS where the stack segment is used, #GP elsewhere.
