@@ -18,6 +18,11 @@ struct HostTraits: Sendable {
 
   private static let faultsAreHandedOver = (try? DebuggingProbe.handsOverUserFaults()) ?? false
 
+  /// KVM_EXIT_IRQ_WINDOW_OPEN comes at the first boundary where an interrupt is accepted. Found out apart, too.
+  var stopsAtWindows: Bool { HostTraits.windowsAreExact }
+
+  private static let windowsAreExact = (try? HostProbe.windowIsExact()) ?? false
+
   static let current = HostTraits(
     stepsUserMode: (try? DebuggingProbe.stepsUserMode()) ?? true,
     breaksUserMode: (try? DebuggingProbe.breaksUserMode()) ?? true,

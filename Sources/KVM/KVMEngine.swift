@@ -50,6 +50,13 @@ public final class KVMEngine: Engine {
 
   /// Not every KVM says when CR8 falls.
   public var stopsAtLowerTaskPriority = false
+  /// By KVM's interrupt window, where that is exact (`HostFitness.stopsAtWindows`); otherwise it does nothing.
+  public var stopsWhenInterruptible = false {
+    didSet {
+      let asks = stopsWhenInterruptible && HostTraits.current.stopsAtWindows
+      unsafe ckvm_set_interrupt_window(vcpu.run, asks ? 1 : 0)
+    }
+  }
 
   /// How many instructions the last `run(.instructions)` retired before it came back, also when it was kicked, or
   /// stopped by an interaction (whose own instruction does not count).

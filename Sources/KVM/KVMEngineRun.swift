@@ -107,6 +107,7 @@ extension KVMEngine {
       return .exit(.halt)
     case KVM_EXIT_DEBUG: return .debug
     case KVM_EXIT_SET_TPR: return stopsAtLowerTaskPriority && armed == .off ? .exit(.kicked) : .nothing
+    case KVM_EXIT_IRQ_WINDOW_OPEN where stopsWhenInterruptible: return .exit(.kicked)
     // A window that nobody asked for, a signal that was no kick.
     case KVM_EXIT_IRQ_WINDOW_OPEN, KVM_EXIT_INTR: return .nothing
     case KVM_EXIT_SHUTDOWN: return .exit(.shutdown)

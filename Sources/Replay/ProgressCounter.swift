@@ -4,6 +4,8 @@ internal import VMMCore
 struct ProgressCounter {
   /// The engine stands right at the last event, which was an interaction.
   private(set) var isAtInteraction = true
+  /// The engine stands right at the last event.
+  private(set) var isAtEvent = true
   /// `retiredInstructions` at the last event, where the engine counts.
   private var retiredAtEvent: UInt64?
   /// `repeatIterations` at the last event.
@@ -15,6 +17,7 @@ struct ProgressCounter {
 
   mutating func eventDone(_ engine: any Engine, isInteraction: Bool) {
     isAtInteraction = isInteraction
+    isAtEvent = true
     retiredAtEvent = engine.retiredInstructions
     iterationsAtEvent = engine.repeatIterations
     steps = 0
@@ -23,6 +26,7 @@ struct ProgressCounter {
   /// The guest has run, to a place that is known when the engine counted on the way.
   mutating func ran(_ engine: any Engine) {
     isAtInteraction = false
+    isAtEvent = false
     guard let known = steps, let more = engine.instructionsOfLastRun else {
       steps = nil
       return
@@ -33,6 +37,7 @@ struct ProgressCounter {
   /// The guest ran exactly this far.
   mutating func stepped(_ count: UInt64) {
     isAtInteraction = false
+    isAtEvent = false
     steps = steps.map { $0 + count }
   }
 

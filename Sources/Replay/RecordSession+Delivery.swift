@@ -5,10 +5,8 @@ internal import VMMCore
 // Where asynchronous events are delivered. The choice is the recorder's; what matters is that the place can be named
 // exactly: at an event, a number of instructions after it, or by a fingerprint of the state.
 extension RecordSession {
-  /// How soon to look again when an interrupt is blocked, in nanoseconds.
-  var retryInterval: UInt64 { engine.retiredInstructions == nil ? 500_000 : 500 }
-  /// How far to step in search of a place with interrupts on, at once.
-  private var stepLimit: UInt64 { 256 }
+  /// How soon to look again for a place that nothing announces, in nanoseconds.
+  var retryInterval: UInt64 { 500_000 }
 
   /// How long chaos holds an interrupt back. Single steps of KVM are slow; and where time is counted in instructions
   /// nothing else varies the place from run to run.
@@ -16,36 +14,23 @@ extension RecordSession {
 
   /// Delivers what is pending where the engine stands, or a few steps on. Returns the exit that came up on the way.
   func deliverPending(now: UInt64) throws -> VCPUExit? {
-    guard nmiIsDue(now) || board.hasInterrupt else {
-      blockedSince = nil
-      return nil
-    }
+    guard nmiIsDue(now) || board.hasInterrupt else { return nil }
     guard progress.instructions(engine) != nil, try engine.settle() else { return nil }
-    if nmiIsDue(now), try acceptsNMI(now) {
+    if nmiIsDue(now), try acceptsNMI() {
       try deliver(.nmi)
       return nil
     }
     guard board.hasInterrupt else { return nil }
     if let exit = try holdBack() { return exit }
-    if try engine.isInterruptible() {
-      try deliverInterrupt()
-      return nil
-    }
-    let since = blockedSince ?? now
-    blockedSince = since
-    // Interrupts are off at one exit after the other: go and look between them.
-    guard engine.retiredInstructions == nil, now - since >= retryInterval else { return nil }
-    if let exit = try searchByStepping(now: now) { return exit }
     if try engine.isInterruptible() { try deliverInterrupt() }
     return nil
   }
 
   /// Engines that count hold an NMI back while another one is handled, to the end of the IRET that unmasks. KVM may
   /// deliver it anywhere behind that: there it waits for a place that has a name.
-  private func acceptsNMI(_ now: UInt64) throws -> Bool {
-    if try engine.retiredInstructions != nil || !engine.state().nmiMasked { return true }
-    blockedSince = blockedSince ?? now
-    return false
+  private func acceptsNMI() throws -> Bool {
+    awaitsUnmaskedNMI = try engine.retiredInstructions == nil && engine.state().nmiMasked
+    return !awaitsUnmaskedNMI
   }
 
   /// Lets chaos choose the place: some instructions on, or inside a REP instruction that begins on the way. Returns an
@@ -79,48 +64,22 @@ extension RecordSession {
     if !engine.stopsInsideRepeat, let exit = try engine.finishRepeat() { return exit }
     // A place with a count: the next turn delivers.
     guard progress.instructions(engine) == nil else { return nil }
-    guard try canNamePlaceHere() else { return try waitForKernelMode(now: now) }
-    userModeSince = nil
-    if !nmiIsDue(now) {
-      blockedSince = blockedSince ?? now
-      if let exit = try searchByStepping(now: now) { return exit }
-    }
-    guard try canNamePlaceHere() else { return nil }
-    if nmiIsDue(now), try acceptsNMI(now) {
+    if nmiIsDue(now), try acceptsNMI() {
       try deliver(.nmi)
-    } else if try engine.isInterruptible() {
+    } else if try board.hasInterrupt && engine.isInterruptible() {
       try deliverInterrupt()
     }
     return nil
   }
 
-  /// A breakpoint and a register compare can find this place again.
-  private func canNamePlaceHere() throws -> Bool {
-    if engine.stopsInUserMode { return true }
-    return try engine.privilegeLevel() < 3
-  }
-
-  /// The kick landed in user mode, where this host can find no place again: the interrupt waits for the next exit or
-  /// kernel entry. When neither comes for long, the run must end, or it would hang.
-  private func waitForKernelMode(now: UInt64) throws -> VCPUExit? {
-    blockedSince = blockedSince ?? now
-    let since = userModeSince ?? now
-    userModeSince = since
-    guard now - since > 5_000_000_000 else { return nil }
-    return .failed(
-      "an interrupt has waited 5 s for user-mode code at rip \(hex(try engine.state().linearRIP)) that neither "
-        + "exits nor enters the kernel, and this host's KVM cannot stop there: use --engine kvm+software, or software")
-  }
-
-  /// Steps to a place with interrupts on, if one is near and stepping has not taken too much of the run's time: a guest
-  /// that keeps interrupts off for long goes on at full speed most of the time.
-  private func searchByStepping(now: UInt64) throws -> VCPUExit? {
-    if try engine.isInterruptible() { return nil }
-    guard now >= nextSearch else { return nil }
-    let exit = try step(stepLimit, until: { try self.engine.isInterruptible() })
-    let end = clock.now()
-    nextSearch = end + 4 * (end - now)
-    return exit
+  /// Makes the place where the guest stands the end of the recording: a write of no bytes has it, and a replay comes to
+  /// stand there.
+  func markPlace() throws {
+    guard writer != nil, try engine.settle() else { return }
+    // An interaction on the way, or an event that is to be delivered first, is no place.
+    if !engine.stopsInsideRepeat, try engine.finishRepeat() != nil { return }
+    guard try engine.state().pendingEvent == nil else { return }
+    try deliver(.memoryWrite(address: GuestPhysicalAddress(0), bytes: []))
   }
 
   /// Runs at most `count` instructions one by one until the condition holds. Returns an exit that came first.
@@ -138,7 +97,6 @@ extension RecordSession {
   }
 
   private func deliverInterrupt() throws {
-    blockedSince = nil
     // The guest may have raised the task priority on the way here.
     board.follow(engine)
     guard board.hasInterrupt else { return }

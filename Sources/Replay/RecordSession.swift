@@ -5,7 +5,7 @@ public import VMMCore
 
 /// What a recording or a plain run is asked to do.
 public struct RecordOptions: Sendable {
-  /// Nanoseconds of machine time after which the run ends with `.timeout`.
+  /// Nanoseconds of machine time after which the run ends with `.timeout`: at the next interaction, or where it stands.
   public var timeout: UInt64?
   /// Nanoseconds of machine time after which one NMI is injected.
   public var nmiAfter: UInt64?
@@ -44,23 +44,20 @@ public final class RecordSession {
   var chaos: ChaosSource
   /// HLT retired and nothing has been delivered since.
   var isHalted = false
-  /// Since when a pending interrupt could not be delivered.
-  var blockedSince: UInt64?
-  /// Since when every kick has landed in user mode, where this host can name no place.
-  var userModeSince: UInt64?
-  /// When a place with interrupts on may next be looked for by stepping.
-  var nextSearch: UInt64 = 0
+  /// An NMI waits for the end of another one, which nothing announces.
+  var awaitsUnmaskedNMI = false
   private var digestPolicy: DigestPolicy
   private var nmiAt: UInt64?
   private var nextFlush: UInt64 = 0
-  /// Set from a signal handler's flag: end at the next event.
-  private let stopRequested: () -> Bool
+  /// Why the run is to end now, from outside: the user's signal, a limit of time.
+  private let endRequested: () -> EndReason?
   private var endSoon: (reason: EndReason, deadline: UInt64)?
+  private var shortestRun = ShortestRun()
 
   /// The machine's memory and CPU state are in place already.
   public init(
     engine: any Engine, board: Board, clock: any MachineClock, memory: GuestMemory, writer: TraceWriter?,
-    options: RecordOptions, stopRequested: @escaping () -> Bool
+    options: RecordOptions, endRequested: @escaping () -> EndReason?
   ) {
     self.engine = engine
     self.board = board
@@ -68,7 +65,7 @@ public final class RecordSession {
     self.memory = memory
     self.writer = writer
     self.options = options
-    self.stopRequested = stopRequested
+    self.endRequested = endRequested
     engine.stopsAtX87Errors = true
     probe = StateProbe(engine: engine, memory: memory)
     digestPolicy = DigestPolicy(counted: engine.retiredInstructions != nil)
@@ -102,9 +99,22 @@ public final class RecordSession {
     if let exit = try deliverPending(now: now) { return exit }
     let isHeldBack = board.isHeldBackByTaskPriority
     if engine.stopsAtLowerTaskPriority != isHeldBack { engine.stopsAtLowerTaskPriority = isHeldBack }
-    let exit = try engine.run(try clock.limit(until: nextStop(now: now)))
+    let isBlocked = try isBlocked
+    if isBlocked { engine.stopsWhenInterruptible = true }
+    let stop = nextStop(now: now)
+    let exit = try engine.run(try clock.limit(until: stop))
+    if isBlocked { engine.stopsWhenInterruptible = false }
     progress.ran(engine)
+    if exit == .kicked, engine.retiredInstructions == nil { shortestRun.wasKicked(at: clock.now(), due: stop) }
     return exit
+  }
+
+  /// An interrupt waits for the guest to accept it.
+  private var isBlocked: Bool {
+    get throws {
+      guard board.hasInterrupt else { return false }
+      return try !engine.settle() || !engine.isInterruptible()
+    }
   }
 
   /// When the guest must be stopped at the latest: for a device, an NMI, the time limit, or to flush the trace.
@@ -112,19 +122,19 @@ public final class RecordSession {
     var stop = nextFlush
     if let deadline = board.nextDeadline { stop = min(stop, deadline) }
     if let nmiAt { stop = min(stop, nmiAt) }
-    if let timeout = options.timeout { stop = min(stop, timeout) }
+    if let end = endSoon?.deadline ?? options.timeout { stop = min(stop, end) }
+    guard engine.retiredInstructions == nil else { return stop }
     // Not every KVM stops where the task priority falls.
-    let looksForPriority = engine.retiredInstructions == nil && board.isHeldBackByTaskPriority
-    if blockedSince != nil || looksForPriority { stop = min(stop, now + retryInterval) }
-    // Entering takes time: a timer that is faster than that must not keep the guest from running at all.
-    return engine.retiredInstructions == nil ? max(stop, now + 50_000) : stop
+    if awaitsUnmaskedNMI || board.isHeldBackByTaskPriority { stop = min(stop, now + retryInterval) }
+    return max(stop, now + shortestRun.nanoseconds)
   }
 
   private func handle(_ exit: VCPUExit) throws -> EndReason? {
     switch exit {
     case .kicked, .stopped:
-      if let exit = try placeAfterStop() { return try handle(exit) }
-      return nil
+      // Another kick is for the next turn, which looks at the time.
+      guard let exit = try placeAfterStop(), exit != .kicked else { return nil }
+      return try handle(exit)
     case .shutdown:
       return .shutdown
     case .notEmulated(let bytes):
@@ -149,7 +159,6 @@ public final class RecordSession {
     try engine.followTaskPriority(exit)
     output.fold(exit, answer)
     if let writer { try writer.append(exit, answer) }
-    userModeSince = nil
     events += 1
     progress.eventDone(engine, isInteraction: true)
     isHalted = exit == .halt
@@ -182,17 +191,22 @@ public final class RecordSession {
 
   private func endReason(at now: UInt64) throws -> EndReason? {
     if let end = board.end { return end }
-    if let soon = endSoon { return progress.isAtInteraction || now >= soon.deadline ? soon.reason : nil }
-    if let timeout = options.timeout, now >= timeout { endSoon = (.timeout, now + 100_000_000) }
-    if stopRequested() { endSoon = (.interrupted, now + 100_000_000) }
-    return endSoon != nil && progress.isAtInteraction ? endSoon?.reason : nil
+    let timedOut = options.timeout.map { now >= $0 } ?? false
+    guard let reason = endSoon?.reason ?? (timedOut ? .timeout : endRequested()) else { return nil }
+    if progress.isAtInteraction { return reason }
+    // A count names the place at once; the place of an interaction is cheaper than a fingerprint.
+    let deadline = endSoon?.deadline ?? now + 20_000_000
+    endSoon = (reason, deadline)
+    guard progress.instructions(engine) != nil || now >= deadline else { return nil }
+    try markPlace()
+    return reason
   }
 
   private func finish(_ reason: EndReason) throws -> RunOutcome {
     var state: CPUState?
     if try engine.settle() {
       state = try engine.state()
-      if progress.isAtInteraction, options.takesDigests { try recordDigest() }
+      if progress.isAtEvent, options.takesDigests { try recordDigest() }
     }
     if let writer {
       try writer.append(.end(reason))

@@ -128,7 +128,7 @@ public enum SelfTest {
     options.timeout = 20_000_000_000
     let session = RecordSession(
       engine: machine.engine, board: board, clock: clock, memory: machine.memory, writer: writer, options: options,
-      stopRequested: { false })
+      endRequested: { nil })
     return try session.run()
   }
 }

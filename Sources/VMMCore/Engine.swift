@@ -99,6 +99,9 @@ public protocol Engine: AnyObject {
   var apicBase: UInt64 { get }
   /// While set, `run` returns `.kicked` soon after the guest has lowered CR8, where the engine can tell.
   var stopsAtLowerTaskPriority: Bool { get set }
+  /// While set, `run(.free)` and `run(.instructions)` return `.kicked` at the first boundary, other than the one they
+  /// began at, where `isInterruptible` holds.
+  var stopsWhenInterruptible: Bool { get set }
 
   /// What was executed since the last call with a result that CPUs have otherwise and that is not imitated.
   func takeDoubts() -> [UndefinedDoubt]

@@ -20,7 +20,7 @@ final class GuestRun {
     self.options = options
     input = try GuestRun.makeInput(options)
     let images = try options.readImages()
-    engine = options.engine.resolved(for: try GuestLoader.kind(of: images.kernel))
+    engine = options.engine.resolved
     do {
       cpuModel = try engine.cpuModels.model(options.cpu)
     } catch {
@@ -58,9 +58,10 @@ final class GuestRun {
     }
     let stop = try StopSignal(kicking: machine.engine)
     defer { stop.end() }
+    if let timeout = options.session.timeout { try stop.limit(to: timeout) }
     let session = RecordSession(
       engine: machine.engine, board: board, clock: machine.makeClock(clock), memory: machine.memory,
-      writer: writer, options: options.session, stopRequested: { stop.isRequested })
+      writer: writer, options: options.session, endRequested: { stop.reason })
     return try session.run()
   }
 
@@ -77,19 +78,16 @@ final class GuestRun {
 }
 
 extension EngineChoice {
-  /// The engine asked for; for `auto` KVM, unless this host has none that is fit for the guest.
-  func resolved(for guest: GuestKind) -> EngineKind {
+  /// The engine that carries every guest to its end. `auto` is KVM where that runs user mode as the manuals say, and the
+  /// software engine elsewhere: where KVM emulates kernel mode, it is the faster one. Where KVM needs the software
+  /// engine beside it, whoever asks for KVM gets both as one.
+  var resolved: EngineKind {
     switch self {
-    case .kvm: return needsPartner(guest) && EngineKind.hybrid.isOffered ? .hybrid : .kvm
-    case .software: return .software
-    case .hybrid: return .hybrid
-    case .auto: return HostFitness.hasKVM && !needsPartner(guest) ? .kvm : .software
+    case .kvm: !HostFitness.runsUserSpace && EngineKind.hybrid.isOffered ? .hybrid : .kvm
+    case .software: .software
+    case .hybrid: .hybrid
+    case .auto: HostFitness.hasKVM && HostFitness.runsUserSpace ? .kvm : .software
     }
-  }
-
-  /// The guest has a user space, which this host's KVM alone does not run.
-  private func needsPartner(_ guest: GuestKind) -> Bool {
-    (guest == .bzImage || guest == .vmlinux) && !HostFitness.runsUserSpace
   }
 }
 

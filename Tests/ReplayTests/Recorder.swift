@@ -29,7 +29,7 @@ enum Recorder {
     let board = try Board(startEpoch: 0, memorySize: loaded.machine.memorySize, input: TestInput(input)) { _ in }
     let session = RecordSession(
       engine: machine.engine, board: board, clock: clock, memory: machine.memory, writer: writer, options: options,
-      stopRequested: { false })
+      endRequested: { nil })
     return try session.run()
   }
 

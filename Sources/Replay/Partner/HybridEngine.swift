@@ -179,6 +179,12 @@ final class HybridEngine: Engine, DeadlineEngine {
     set { software.stopsAtLowerTaskPriority = newValue }
   }
 
+  /// Interrupts are off in kernel mode only, which never leaves the software engine.
+  var stopsWhenInterruptible: Bool {
+    get { software.stopsWhenInterruptible }
+    set { software.stopsWhenInterruptible = newValue }
+  }
+
   /// Not counted: what `instructionsOfLastRun` knows is all there is.
   var retiredInstructions: UInt64? { nil }
 

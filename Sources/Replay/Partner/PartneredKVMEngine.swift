@@ -3,22 +3,32 @@ internal import KVM
 internal import VMMCore
 internal import X86
 
-/// KVM, with the software engine for the instructions that this host's KVM cannot execute (KVM_EXIT_INTERNAL_ERROR):
-/// the state goes over, one instruction is executed, and the state goes back. The partner is made when it is first
-/// needed, so where KVM lacks nothing this is KVM alone.
+/// KVM, with the software engine for what this host's KVM cannot do: instructions that it does not execute
+/// (KVM_EXIT_INTERNAL_ERROR), places that it cannot stop at, the first place where an interrupt is accepted. The state
+/// goes over, the partner does its part, and the state goes back. The partner is made when it is first needed, so where
+/// KVM lacks nothing this is KVM alone.
 final class PartneredKVMEngine: Engine, DeadlineEngine {
   let name = EngineKind.kvm.rawValue
   let kvm: KVMEngine
   private let memory: GuestMemory
   private let cpuModel: CPUModel
   private lazy var software = SoftwareEngine(memory: memory, cpuModel: cpuModel)
-  /// The partner's instruction is an interaction, and not complete.
+  /// The partner holds the state.
   private var isWithPartner = false
-  /// Pages that were dirty before the partner's instruction.
+  /// Pages that were dirty before the partner took over.
   private var earlierPages: [Int] = []
+  private var search = PlaceSearch()
 
-  /// Instructions that the partner has executed.
+  /// Instructions that the partner has executed because KVM does not.
   private(set) var repairedInstructions: UInt64 = 0
+  /// How often the partner has taken over to stop somewhere.
+  private(set) var handOvers: UInt64 = 0
+  private(set) var instructionsOfLastRun: UInt64?
+
+  /// Instructions of the partner between two looks at whether it is to stop.
+  private let slice: UInt64 = 25_000
+  /// More single steps than this take KVM longer than the partner needs for them and for the way there and back.
+  private let longestWalk: UInt64 = 200
 
   init(memory: GuestMemory, cpuModel: CPUModel) throws(EngineError) {
     self.memory = memory
@@ -29,10 +39,24 @@ final class PartneredKVMEngine: Engine, DeadlineEngine {
   // MARK: running
 
   func run(_ limit: RunLimit) throws(EngineError) -> VCPUExit {
-    if isWithPartner {
-      guard try software.settle() else { return try software.run(.instructions(1)) }
-      try comeBack()
+    instructionsOfLastRun = nil
+    if isWithPartner, try !software.settle() { return try software.run(.instructions(1)) }
+    if isForPartner(limit), try settle() { return try runPartner(limit) }
+    try comeBack()
+    if case .until(let rip, _) = limit, rip == search.address { return try lookFor(rip, limit) }
+    return try runKVM(limit)
+  }
+
+  /// The partner does this part: because KVM cannot, or would take longer.
+  private func isForPartner(_ limit: RunLimit) -> Bool {
+    switch limit {
+    case .free: (stopsWhenInterruptible || stopsAtLowerTaskPriority) && !HostFitness.stopsAtWindows
+    case .instructions(let count): count > longestWalk || !kvm.stopsInUserMode
+    case .until(let rip, _): !kvm.stopsInUserMode || rip == search.address && search.isLong
     }
+  }
+
+  private func runKVM(_ limit: RunLimit) throws(EngineError) -> VCPUExit {
     var limit = limit
     while true {
       let exit = try kvm.run(limit)
@@ -48,22 +72,86 @@ final class PartneredKVMEngine: Engine, DeadlineEngine {
     }
   }
 
+  /// From one pass of an address to the next, while the registers are not those looked for and there are not too many.
+  private func lookFor(_ rip: UInt64, _ limit: RunLimit) throws(EngineError) -> VCPUExit {
+    while true {
+      let exit = try runKVM(limit)
+      guard exit == .stopped, try search.passes(kvm.state().gpr) else { return exit }
+      if search.isLong { return try runPartner(limit) }
+    }
+  }
+
+  func setStopFilter(at linear: UInt64?, registers: SIMD16<UInt64>) {
+    search = PlaceSearch(address: linear, registers: registers)
+  }
+
+  // MARK: the partner
+
+  private func runPartner(_ limit: RunLimit) throws(EngineError) -> VCPUExit {
+    try goOver()
+    software.stopsWhenInterruptible = stopsWhenInterruptible
+    software.stopsAtLowerTaskPriority = stopsAtLowerTaskPriority
+    software.setStopFilter(at: search.address, registers: search.registers)
+    defer {
+      software.stopsWhenInterruptible = false
+      software.stopsAtLowerTaskPriority = false
+      software.setStopFilter(at: nil, registers: .zero)
+    }
+    var done: UInt64 = 0
+    defer { instructionsOfLastRun = done }
+    while true {
+      let start = software.retiredInstructions ?? 0
+      let piece = limit.piece(after: done, slice)
+      let exit = try software.run(piece)
+      done += (software.retiredInstructions ?? 0) &- start
+      switch exit {
+      case .stopped:
+        if limit.isOver(after: done) { return .stopped }
+        if case .until(let rip, _) = limit, software.linearRIP == rip { return .stopped }
+        if try kvm.takeKick() { return .kicked }
+      case .timestampRead, .randomRead:
+        // Whether it is asked for, KVM decides.
+        software.withdrawInteraction()
+        try comeBack()
+        let exit = try runKVM(.instructions(1))
+        guard exit == .stopped else { return exit }
+        done += 1
+        if limit.isOver(after: done) { return .stopped }
+        try goOver()
+      case .halt, .shutdown:
+        try comeBack()
+        return exit
+      default: return exit
+      }
+    }
+  }
+
+  private func goOver() throws(EngineError) {
+    guard !isWithPartner else { return }
+    handOvers += 1
+    try takeOver()
+  }
+
+  private func takeOver() throws(EngineError) {
+    let state = try kvm.state()
+    earlierPages = memory.takeDirtyPages()
+    try software.setState(state)
+    isWithPartner = true
+  }
+
   /// The partner executes the next instruction. An exit when it is an interaction, or the end.
   private func repair() throws(EngineError) -> VCPUExit? {
     repairedInstructions += 1
-    earlierPages = memory.takeDirtyPages()
-    try software.setState(try kvm.state())
+    try takeOver()
     let exit = try software.run(.instructions(1))
-    if exit.isInteraction, exit != .halt {
-      isWithPartner = true
-      return exit
-    }
+    if exit.isInteraction, exit != .halt { return exit }
     try comeBack()
     return exit == .stopped ? nil : exit
   }
 
-  /// Gives KVM what the partner's instruction has changed.
+  /// Gives KVM what the partner has changed. Only where the partner is settled.
   private func comeBack() throws(EngineError) {
+    guard isWithPartner else { return }
     isWithPartner = false
     let state = try software.state()
     try software.collectDirtyPages()
@@ -73,10 +161,21 @@ final class PartneredKVMEngine: Engine, DeadlineEngine {
     try kvm.setState(state)
   }
 
-  /// Where the vCPU is, with nothing left to do for the partner.
-  private func settled() throws(EngineError) -> KVMEngine {
-    guard try settle() else { throw EngineError("the state was asked for inside an interaction") }
+  /// KVM, with nothing left to do for the partner.
+  private func onKVM() throws(EngineError) -> KVMEngine {
+    try checkSettled()
+    try comeBack()
     return kvm
+  }
+
+  /// Who holds the state, at a boundary.
+  private func holder() throws(EngineError) -> any Engine {
+    try checkSettled()
+    return isWithPartner ? software : kvm
+  }
+
+  private func checkSettled() throws(EngineError) {
+    guard try settle() else { throw EngineError("the state was asked for inside an interaction") }
   }
 
   // MARK: answers
@@ -85,16 +184,11 @@ final class PartneredKVMEngine: Engine, DeadlineEngine {
   func replyFault() { isWithPartner ? software.replyFault() : kvm.replyFault() }
   func acknowledge() { isWithPartner ? software.acknowledge() : kvm.acknowledge() }
 
-  func settle() throws(EngineError) -> Bool {
-    guard isWithPartner else { return try kvm.settle() }
-    guard try software.settle() else { return false }
-    try comeBack()
-    return true
-  }
+  func settle() throws(EngineError) -> Bool { try isWithPartner ? software.settle() : kvm.settle() }
 
-  // MARK: all else is KVM's
+  // MARK: state and events
 
-  func state() throws(EngineError) -> CPUState { try settled().state() }
+  func state() throws(EngineError) -> CPUState { try holder().state() }
 
   func setState(_ state: CPUState) throws(EngineError) {
     isWithPartner = false
@@ -102,26 +196,28 @@ final class PartneredKVMEngine: Engine, DeadlineEngine {
   }
 
   func prepareToRestore() throws(EngineError) {
+    // What the partner has written is in the memory's dirty set.
     isWithPartner = false
     try kvm.prepareToRestore()
   }
 
   func isInterruptible() throws(EngineError) -> Bool {
     guard try settle() else { return false }
-    return try kvm.isInterruptible()
+    return try holder().isInterruptible()
   }
 
-  func inject(interrupt vector: UInt8) throws(EngineError) { try settled().inject(interrupt: vector) }
-  func injectNMI() throws(EngineError) { try settled().injectNMI() }
+  func inject(interrupt vector: UInt8) throws(EngineError) { try onKVM().inject(interrupt: vector) }
+  func injectNMI() throws(EngineError) { try onKVM().injectNMI() }
 
   func collectDirtyPages() throws(EngineError) {
-    _ = try settle()
+    if try settle() { try comeBack() }
     try kvm.collectDirtyPages()
   }
 
-  func finishRepeat() throws(EngineError) -> VCPUExit? { try settled().finishRepeat() }
-  func privilegeLevel() throws(EngineError) -> UInt8 { try settled().privilegeLevel() }
-  func canStep() throws(EngineError) -> Bool { try settled().canStep() }
+  func finishRepeat() throws(EngineError) -> VCPUExit? { try holder().finishRepeat() }
+  func privilegeLevel() throws(EngineError) -> UInt8 { try holder().privilegeLevel() }
+  /// Where KVM cannot, the partner can.
+  func canStep() throws(EngineError) -> Bool { try kvm.stopsInUserMode ? onKVM().canStep() : true }
   func follow(_ rule: StateRule) { kvm.follow(rule) }
   var taskPriority: UInt8 { isWithPartner ? software.taskPriority : kvm.taskPriority }
   func setTaskPriority(_ priority: UInt8) {
@@ -132,8 +228,57 @@ final class PartneredKVMEngine: Engine, DeadlineEngine {
     get { kvm.stopsAtLowerTaskPriority }
     set { kvm.stopsAtLowerTaskPriority = newValue }
   }
+  var stopsWhenInterruptible: Bool {
+    get { kvm.stopsWhenInterruptible }
+    set { kvm.stopsWhenInterruptible = newValue }
+  }
   var retiredInstructions: UInt64? { nil }
-  var stopsInUserMode: Bool { kvm.stopsInUserMode }
   func kick() { kvm.kick() }
   func setDeadline(_ deadline: UInt64) throws(EngineError) { try kvm.setDeadline(deadline) }
+}
+
+/// The search for the place where an address is passed with certain registers.
+private struct PlaceSearch {
+  /// The linear address; `nil` when nothing is looked for.
+  var address: UInt64?
+  var registers: SIMD16<UInt64> = .zero
+  private var misses = 0
+
+  /// Each pass costs KVM an exit; the partner runs over a million of them while KVM makes some thousands.
+  private static let mostMisses = 64
+
+  init(address: UInt64? = nil, registers: SIMD16<UInt64> = .zero) {
+    self.address = address
+    self.registers = registers
+  }
+
+  /// KVM takes longer than the partner would.
+  var isLong: Bool { misses >= PlaceSearch.mostMisses }
+
+  /// The address was met with these registers: whether that is of no interest.
+  mutating func passes(_ found: SIMD16<UInt64>) -> Bool {
+    guard found != registers else { return false }
+    misses += 1
+    return true
+  }
+}
+
+extension RunLimit {
+  /// The next piece of at most `slice` instructions, when so many are done.
+  fileprivate func piece(after done: UInt64, _ slice: UInt64) -> RunLimit {
+    switch self {
+    case .free: .instructions(slice)
+    case .instructions(let count): .instructions(min(count - done, slice))
+    case .until(let rip, let within): .until(rip: rip, within: min(within - done, slice))
+    }
+  }
+
+  /// So many instructions are all that it allows.
+  fileprivate func isOver(after done: UInt64) -> Bool {
+    switch self {
+    case .free: false
+    case .instructions(let count): done >= count
+    case .until(_, let within): done >= within
+    }
+  }
 }

@@ -20,6 +20,9 @@ extension SoftwareEngine {
   /// Grows whenever CPL changes.
   public var levelChanges: UInt64 { cpu[SystemSlot.levelChanges] }
 
+  /// Takes back the interaction that `run` returned, the first of its instruction, which then has not happened.
+  public func withdrawInteraction() { forgetInteraction() }
+
   /// Takes over what user mode can change: the general registers, RIP, RFLAGS, the bases of FS and GS, x87 and SSE. The
   /// memory is the caller's business (`memoryChanged`).
   public func takeUserState(_ state: CPUState) {

@@ -78,7 +78,7 @@ public final class SoftwareEngine: Engine {
       return .stopped
     case .exit: return cpu.requestedExit.map { handOut($0) } ?? .failed("an exit without a reason")
     case .halted: return .halt
-    case .kicked: return .kicked
+    case .kicked, .interruptible: return .kicked
     case .shutdown: return .shutdown
     }
   }
@@ -118,6 +118,12 @@ public final class SoftwareEngine: Engine {
     case .stopAddress: queued = self.exit(of: .stopAddress)
     default: break
     }
+  }
+
+  func forgetInteraction() {
+    precondition(awaitsAnswer && cpu[Slot.replyCount] == 0, "an interaction that cannot be taken back")
+    awaitsAnswer = false
+    cpu.clearReplies()
   }
 
   public func settle() throws(EngineError) -> Bool { isSettled }
@@ -209,6 +215,11 @@ public final class SoftwareEngine: Engine {
   public var stopsAtX87Errors: Bool {
     get { cpu[SystemSlot.reportsX87Errors] != 0 }
     set { cpu[SystemSlot.reportsX87Errors] = newValue ? 1 : 0 }
+  }
+
+  public var stopsWhenInterruptible: Bool {
+    get { cpu[SystemSlot.awaitedFlag] != 0 }
+    set { cpu[SystemSlot.awaitedFlag] = newValue ? RFlags.interrupt : 0 }
   }
 
   // MARK: kicks

@@ -12,6 +12,8 @@ enum RunEnd: Equatable {
   case halted
   /// `kick`; the next instruction may be a REP instruction between two iterations (`Slot.repeatIterations`).
   case kicked
+  /// An external interrupt, which somebody waits to deliver, would be accepted before the next instruction.
+  case interruptible
   /// The REP instruction under way has done `Slot.repeatLimit` iterations.
   case iterations
   /// A triple fault.
@@ -33,7 +35,8 @@ extension CPU {
   /// Something must be done before, or looked at after, each single instruction.
   @inline(__always) var needsStepping: Bool {
     s[Slot.interruptShadow] | s[Slot.replyCount] | s[Slot.systemFlags] & (RFlags.tf | RFlags.rf)
-      | s[Slot.dr + 7] & 0xff | s[Slot.nmiPending] | s[SystemSlot.mustStep] != 0
+      | s[Slot.dr + 7] & 0xff | s[Slot.nmiPending] | s[SystemSlot.mustStep]
+      | s[SystemSlot.awaitedFlag] & s[Slot.systemFlags] != 0
   }
 
   /// Runs until `retired` is `limit`, or something else comes first.
@@ -50,6 +53,7 @@ extension CPU {
         s[Slot.kick] = 0
         return .kicked
       }
+      if hasMoved, acceptsAwaitedInterrupt, mayTakeKick(deliveries) { return .interruptible }
       if s[SystemSlot.stopReason] != 0 { return .stopAddress }
       noteCodeHere()
       if isAtStop {
@@ -65,6 +69,11 @@ extension CPU {
   /// A kick ends a run only where an instruction limit would: not between an exception and its handler's first
   /// instruction, unless nothing retires any more.
   private func mayTakeKick(_ deliveries: Int) -> Bool { deliveries == 0 || deliveries > 100 }
+
+  /// The next boundary is one where an external interrupt that somebody waits to deliver would be accepted.
+  @inline(__always) private var acceptsAwaitedInterrupt: Bool {
+    s[SystemSlot.awaitedFlag] & s[Slot.systemFlags] != 0 && isInterruptible
+  }
 
   /// An event is delivered before the next instruction: the pending one, or an NMI that was held off.
   var isEventDue: Bool {
@@ -115,6 +124,7 @@ extension CPU {
       noteCodeHere()
       // Behind a HLT the run ends as halted, whatever is to stop there.
       if s[Slot.eventKind] | s[Slot.halted] == 0 && isAtStop { return .stopAddress }
+      if acceptsAwaitedInterrupt { return nil }
       if whileNeeded && !needsStepping || s[Slot.nmiPending] & ~s[Slot.nmiMasked] != 0 { return nil }
     } while s[Slot.eventKind] | s[Slot.halted] | s[Slot.kick] == 0 && Int64(bitPattern: s[Slot.remaining]) > 0
     return nil

@@ -31,7 +31,7 @@ enum SystemSlot {
   /// The next instruction is stepped.
   static var mustStep: Int { Slot.systemScratch + 33 }
   /// The next instruction has been fetched: a kick does not end the run before it.
-  static var hasFetched: Int { Slot.systemScratch + 37 }
+  static var hasFetched: Int { Slot.systemScratch + 40 }
   /// The address of a `FootprintTable` that is being filled; 0 for none.
   static var footprint: Int { Slot.systemScratch + 34 }
   /// The first and the last of all watched bytes.
@@ -41,4 +41,6 @@ enum SystemSlot {
   static var reportsX87Errors: Int { Slot.systemScratch + 37 }
   static var hasX87Error: Int { Slot.systemScratch + 38 }
   static var x87Errors: Int { Slot.systemScratch + 39 }
+  /// RFLAGS.IF while a run is to end where an external interrupt would be accepted; 0 otherwise.
+  static var awaitedFlag: Int { Slot.systemScratch + 41 }
 }
