@@ -18,6 +18,12 @@ public final class HostClock: MachineClock {
 
   public func now() -> UInt64 { ckvm_monotonic() &- start }
 
+  public func work() -> UInt64 {
+    var time = timespec()
+    unsafe clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+    return UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)
+  }
+
   public func idle(until deadline: UInt64?) {
     let now = now()
     guard let deadline, deadline > now else { return }

@@ -4,6 +4,7 @@ public import VMMCore
 
 extension KVMEngine {
   public func run(_ limit: RunLimit) throws(EngineError) -> VCPUExit {
+    steppedInstructions = 0
     if let exit = nextOfLastExit() { return exit }
     if halted {
       if unsafe ckvm_kick_consume(kickState) != 0 { return .kicked }

@@ -12,8 +12,8 @@ public struct Divergence: Error, Equatable, Sendable {
     case notInterruptible(Delivery)
     /// The state is not the recorded one.
     case wrongState(expected: StateDigest, actual: StateDigest)
-    /// Nothing came for this many seconds.
-    case stuck(seconds: UInt64)
+    /// By what the rest of the trace says, the next event was to come within this many instructions.
+    case overrun(instructions: UInt64)
     /// A delivery writes memory that the machine does not have.
     case badMemoryWrite(GuestPhysicalAddress)
     /// The state is that of the recorded digest, and not what the trace says that the digest was made of.
@@ -67,7 +67,7 @@ extension Divergence.Kind: CustomStringConvertible {
     case .unexpectedExit(let expected, let actual): "expected \(expected), got \(actual)"
     case .notInterruptible(let delivery): "\(delivery) was recorded here, but the vCPU does not accept interrupts"
     case .wrongState(let expected, let actual): "state differs: " + Divergence.parts(expected, actual)
-    case .stuck(let seconds): "the guest ran for \(seconds) s without reaching the next recorded event"
+    case .overrun(let count): "the next recorded event does not come within the \(count) instructions that it can"
     case .badMemoryWrite(let address): "a device write at \(address) lies outside guest memory"
     case .wrongDetail: "the state is the recorded one, and its recorded registers or memory are others"
     case .wrongEnd(let reason): "the recording says that it ended thus: \(reason); its last event does not do that"

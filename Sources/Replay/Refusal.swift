@@ -9,16 +9,11 @@ enum Refusal {
   case insideRepeat
   /// KVM lets nobody answer this read.
   case notTrapped(VCPUExit)
-  /// The way to its place, of so many instructions where that is known, leads through user mode.
-  case userMode(instructions: UInt64?)
 
   var reason: String {
     switch self {
     case .insideRepeat: "an interrupt came inside a REP instruction, where KVM cannot stop"
     case .notTrapped(let exit): "\(exit) takes its value from the log, and KVM executes it without asking"
-    case .userMode(nil): "its place is in user mode, where this host's KVM cannot stop"
-    case .userMode(let count?):
-      "the \(count) instructions before it are in user mode, which this host's KVM cannot step"
     }
   }
 

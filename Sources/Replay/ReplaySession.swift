@@ -25,15 +25,16 @@ public final class ReplaySession {
   private let watchdog: any MachineClock
 
   private let limits: ReplayLimits
+  private let distance: EventDistance
 
   /// The machine's memory and CPU state are in place already. `watchdog` stops a guest that never comes back;
   /// `onOutput` gets the console text byte by byte.
-  public convenience init(
+  convenience init(
     engine: any Engine, memory: GuestMemory, cursor: TraceCursor, watchdog: any MachineClock,
-    onOutput: @escaping (UInt8) -> Void
+    limits: ReplayLimits = ReplayLimits(), onOutput: @escaping (UInt8) -> Void
   ) {
     let core = ReplayCore(engine: engine, memory: memory, cursor: cursor, onOutput: { onOutput($1) })
-    self.init(core, watchdog: watchdog, limits: ReplayLimits())
+    self.init(core, watchdog: watchdog, limits: limits)
   }
 
   /// Goes on where a replay stands.
@@ -42,6 +43,7 @@ public final class ReplaySession {
     self.core = core
     self.watchdog = watchdog
     self.limits = limits
+    distance = EventDistance(core.progress.cursor.reader.header)
   }
 
   /// Gets every record as it is replayed, deliveries with the exact count of instructions where the engine counts them.
@@ -66,7 +68,8 @@ public final class ReplaySession {
   func carryOut(_ event: TraceEvent) throws {
     switch event {
     case .interaction(let expected, let answer):
-      try core.take(try runGuest(.free), expected: expected, answer)
+      var effort = Effort()
+      try core.take(try runGuest(.free, &effort), expected: expected, answer)
       try onRecord?(event)
     case .delivery(let delivery, let place):
       try go(to: place)
@@ -90,9 +93,8 @@ public final class ReplaySession {
 
   // MARK: running
 
-  /// Enters the guest under the watchdog.
-  private func runGuest(_ limit: RunLimit) throws -> VCPUExit {
-    let deadline = watchdog.now() + limits.patience
+  /// Enters the guest, and ends the replay where it has run too far.
+  private func runGuest(_ limit: RunLimit, _ effort: inout Effort) throws -> VCPUExit {
     let goal = engine.retiredInstructions.map { $0 &+ limit.instructionCount }
     var limit = limit
     while true {
@@ -101,7 +103,7 @@ public final class ReplaySession {
       let exit = try engine.run(limit.sliced(by: slice))
       if exit == .stopped, limit.isDone(goal, engine) { return exit }
       guard exit == .kicked || exit == .stopped else { return exit }
-      guard watchdog.now() < deadline else { throw try stuck(limits.patience) }
+      try check(&effort)
       // Somebody else's kick: go on, where the count of instructions is not lost.
       switch limit {
       case .free: break
@@ -117,64 +119,96 @@ public final class ReplaySession {
     }
   }
 
-  private func stuck(_ patience: UInt64) throws -> Divergence {
-    try core.diverged(.stuck(seconds: patience / 1_000_000_000))
+  /// What has been spent on the way to one event.
+  private struct Effort {
+    /// Instructions of engines that count, nanoseconds of work of others.
+    var allowed = EventDistance.unquestioned
+    /// The trace was asked what is allowed.
+    var isBounded = false
+    /// By engines that do not count: when it was first looked at, and the thread's work when it began to matter.
+    var start: UInt64?
+    var work: UInt64?
+  }
+
+  private func check(_ effort: inout Effort) throws {
+    guard engine.retiredInstructions != nil else { return try checkTime(&effort) }
+    try checkCount(core.instructions, &effort)
+  }
+
+  /// The way may be so many instructions long.
+  private func checkCount(_ count: UInt64, _ effort: inout Effort) throws {
+    guard count > effort.allowed else { return }
+    if !effort.isBounded {
+      effort.isBounded = true
+      effort.allowed = distance.most(to: core.progress.cursor, retiredAtEvent: core.progress.retiredAtEvent)
+    }
+    if count > effort.allowed { throw try core.diverged(.overrun(instructions: effort.allowed)) }
+  }
+
+  /// The time that a host takes is no verdict: a process may be stopped, a machine busy. What counts is work.
+  private func checkTime(_ effort: inout Effort) throws {
+    let now = watchdog.now()
+    guard let start = effort.start else {
+      effort.start = now
+      return
+    }
+    if let patience = limits.patience {
+      if now - start > patience { throw ReplayLimits.Exceeded() }
+      return
+    }
+    guard now - start > ReplayLimits.unquestioned else { return }
+    guard let before = effort.work else {
+      effort.work = watchdog.work()
+      effort.allowed = ReplayLimits.allowance(to: core.progress.cursor)
+      return
+    }
+    let work = watchdog.work() &- before
+    if work > effort.allowed { throw ReplayStall(event: events, work: work) }
   }
 
   private func go(to place: Place) throws {
+    var effort = Effort()
     switch place {
     case .instructions(let count, let iterations):
       if iterations > 0, !engine.stopsInsideRepeat { throw Refusal.insideRepeat.error(at: events) }
       if count > limits.longestWalk { throw ReplayLimits.Exceeded() }
+      try checkCount(count, &effort)
       if count > 0 {
-        let exit = try runGuest(.instructions(count))
+        let exit = try runGuest(.instructions(count), &effort)
         guard exit == .stopped else {
-          if try stoppedForUserMode(exit) {
-            throw Refusal.userMode(instructions: count).error(at: events)
-          }
           throw try core.diverged(
             .unexpectedExit(expected: "\(count) instructions after the last event", actual: exit))
         }
       }
       try goInside(iterations)
-    case .fingerprint(let fingerprint): try find(fingerprint)
+    case .fingerprint(let fingerprint): try find(fingerprint, &effort)
     }
-  }
-
-  /// The engine gave up where this host can neither step nor stop.
-  private func stoppedForUserMode(_ exit: VCPUExit) throws -> Bool {
-    guard case .failed = exit, !engine.stopsInUserMode, try engine.settle() else { return false }
-    return try !engine.state().halted
   }
 
   /// Carries the REP instruction at RIP on until so many of its iterations are done since the last event.
   private func goInside(_ iterations: UInt64) throws {
-    let deadline = watchdog.now() + limits.patience
     let retired = engine.retiredInstructions
     while core.iterations < iterations {
-      _ = try watchdog.limit(until: deadline)
+      try limits.poll?()
       let exit = try engine.runIterations(min(iterations - core.iterations, 1_000_000))
       guard exit == .stopped || exit == .kicked, engine.retiredInstructions == retired else {
         throw try core.diverged(
           .unexpectedExit(expected: "an interrupt after \(iterations) iterations of a REP instruction", actual: exit))
       }
-      guard watchdog.now() < deadline else { throw try stuck(limits.patience) }
     }
   }
 
   /// Runs from one pass of the fingerprint's RIP to the next until the whole state is the recorded one.
-  private func find(_ fingerprint: Fingerprint) throws {
+  private func find(_ fingerprint: Fingerprint, _ effort: inout Effort) throws {
     guard try engine.settle() else {
       throw try core.diverged(.unexpectedExit(expected: "a place with recorded registers", actual: .stopped))
     }
     if let registers = fingerprint.registers { engine.setStopFilter(at: fingerprint.rip, registers: registers) }
     defer { engine.setStopFilter(at: nil, registers: .zero) }
-    let deadline = watchdog.now() + limits.searchPatience
     while try !core.matches(fingerprint) {
-      guard watchdog.now() < deadline else { throw try stuck(limits.searchPatience) }
-      let exit = try runGuest(.until(rip: fingerprint.rip))
+      try check(&effort)
+      let exit = try runGuest(.until(rip: fingerprint.rip), &effort)
       guard exit == .stopped else {
-        if try stoppedForUserMode(exit) { throw Refusal.userMode(instructions: nil).error(at: events) }
         throw try core.diverged(
           .unexpectedExit(expected: "an interrupt at rip \(hex(fingerprint.rip)) with recorded registers", actual: exit)
         )
@@ -188,7 +222,8 @@ public final class ReplaySession {
   private func finish(_ end: EndReason?) throws -> ReplayOutcome {
     if let end, !end.canFollow(core.progress.history.last) { throw try core.diverged(.wrongEnd(end)) }
     if end == .shutdown {
-      let exit = try runGuest(.free)
+      var effort = Effort()
+      let exit = try runGuest(.free, &effort)
       guard exit == .shutdown else {
         throw try core.diverged(.unexpectedExit(expected: "a triple fault", actual: exit))
       }

@@ -5,11 +5,18 @@ internal import VMMCore
 /// Replays one trace file, as often as asked, each time on a fresh machine.
 public final class TraceReplayer {
   public let reader: TraceReader
-  /// The engine that replays.
-  public let kind: EngineKind
+  /// The engine that replays; after a replay, the one that carried it to its end.
+  public private(set) var kind: EngineKind
+  /// Asked every now and then while a replay goes on: ends it, as `ReplayInterrupted`.
+  public var shouldStop: (() -> Bool)?
   /// How many events the last replay got through before it ended or failed.
   public private(set) var replayedEvents: UInt64 = 0
   private let initial: InitialMachine
+  private let recorded: EngineKind
+  /// The engine was left to us.
+  private let isChosen: Bool
+  /// Why another engine took over.
+  private var takeOver: String?
 
   /// - Parameter engine: `nil` for the engine that recorded.
   /// Throws `TraceError` for a file that cannot be replayed, `EngineError` for an engine that cannot replay it.
@@ -18,6 +25,8 @@ public final class TraceReplayer {
     guard let recorded = EngineKind(rawValue: reader.header.engine) ?? engine else {
       throw EngineError("\(path) was recorded by an unknown engine, \(reader.header.engine): give --engine")
     }
+    self.recorded = recorded
+    isChosen = engine == nil
     kind = TraceReplayer.kind(asked: engine, recorded: recorded, reader)
     initial = try reader.initialMachine()
     try reader.checkClaims()
@@ -25,27 +34,76 @@ public final class TraceReplayer {
     try reader.checkFitness(for: kind, recordedBy: recorded, initial)
   }
 
-  /// The software engine runs everywhere, and finds every place of the others' recordings. A recording of both engines
-  /// needs both where KVM alone is asked for and does not do.
+  /// The software engine runs everywhere, and finds every place of the others' recordings: it replays, too, what KVM
+  /// recorded where KVM emulates kernel mode, which is slower. A recording of both engines needs both where KVM alone is
+  /// asked for and does not do.
   private static func kind(asked: EngineKind?, recorded: EngineKind, _ reader: TraceReader) -> EngineKind {
     switch asked {
     case nil where recorded == .kvm && !reader.missingFeatures(for: .kvm).isEmpty: .software
+    case nil where recorded == .kvm && !HostFitness.runsUserSpace && reader.missingFeatures(for: .software).isEmpty:
+      .software
     case nil: recorded.isOffered && reader.isOfThisCPU(recorded) ? recorded : .software
     case .kvm where recorded == .hybrid && EngineKind.hybrid.isOffered: .hybrid
     case .some(let kind): kind
     }
   }
 
-  /// Replays from the begin to the end.
+  /// Replays from the begin to the end. Where KVM does not get on, the software engine takes over, from the begin; where
+  /// we have chosen the software engine and it diverges, the recorder's engine has the last word.
   /// - Parameter onRecord: gets every record, with its place counted where the engine counts.
   public func replay(
     onRecord: ((TraceEvent) throws -> Void)? = nil, onOutput: @escaping (UInt8) -> Void
   ) throws -> ReplayOutcome {
+    // What has been printed is not printed again.
+    var printed = 0
+    func attempt() throws -> ReplayOutcome {
+      var count = 0
+      return try replayOnce(onRecord) { character in
+        count += 1
+        guard count > printed else { return }
+        printed = count
+        onOutput(character)
+      }
+    }
+    do {
+      return try attempt()
+    } catch let stall as ReplayStall {
+      guard reader.missingFeatures(for: .software).isEmpty else { throw stalled(stall) }
+      takeOver =
+        "\(kind.rawValue) had not come to event \(stall.event) after \(stall.work / 1_000_000_000) s, more than "
+        + "\(ReplayLimits.factor) times as long as recording it took: replayed by the software engine"
+      kind = .software
+      return try attempt()
+    } catch let divergence as Divergence {
+      guard isChosen, kind == .software, recorded == .kvm, recorded.isOffered, onRecord == nil,
+        reader.missingFeatures(for: .kvm).isEmpty
+      else { throw divergence }
+      takeOver = "the software engine does not follow it (\(divergence.kind)): replayed by KVM"
+      kind = .kvm
+      do { return try attempt() } catch let stall as ReplayStall { throw stalled(stall) }
+    }
+  }
+
+  private func stalled(_ stall: ReplayStall) -> EngineError {
+    EngineError(
+      "\(kind.rawValue) has not come to event \(stall.event) after \(stall.work / 1_000_000_000) s of work: it hangs, "
+        + "or is too slow to tell; use --engine software")
+  }
+
+  private func replayOnce(
+    _ onRecord: ((TraceEvent) throws -> Void)?, onOutput: @escaping (UInt8) -> Void
+  ) throws -> ReplayOutcome {
     let machine = try Machine(initial, kind: kind, cpuModel: reader.header.cpuModel)
     let watchdog = HostClock(stopping: machine.engine)
+    var limits = ReplayLimits()
+    var events: () -> UInt64 = { 0 }
+    if let shouldStop {
+      limits.poll = { if shouldStop() { throw ReplayInterrupted(events: events()) } }
+    }
     let session = ReplaySession(
       engine: machine.engine, memory: machine.memory, cursor: reader.makeCursor(), watchdog: watchdog,
-      onOutput: onOutput)
+      limits: limits, onOutput: onOutput)
+    events = { [unowned session] in session.events }
     session.onRecord = onRecord
     defer { replayedEvents = session.events }
     do {
@@ -72,18 +130,19 @@ public final class TraceReplayer {
 
   /// What a divergence on another engine than the recording's may come from.
   private var adviceOnOtherEngine: String? {
-    let recorded = reader.header.engine
-    guard recorded != kind.rawValue else { return nil }
-    if reader.header.stateRule == .first, recorded == EngineKind.kvm.rawValue, kind == .software {
+    guard recorded != kind else { return nil }
+    if reader.header.stateRule == .first, recorded == .kvm, kind == .software {
       return "recorded on KVM by an older version, which left RIP on REP instructions that were done: use --engine kvm"
     }
-    return "recorded by engine \(recorded) for CPU model \(reader.header.cpuModel.name): a host that shows its guests "
-      + "another CPU makes a difference; use --engine \(recorded)"
+    return
+      "recorded by engine \(recorded.rawValue) for CPU model \(reader.header.cpuModel.name): a host that shows its guests "
+      + "another CPU makes a difference; use --engine \(recorded.rawValue)"
   }
 
   /// What a user should know of the file, one line each.
   public var notes: [String] {
     var notes: [String] = []
+    if let takeOver { notes.append("  \(takeOver)") }
     if !reader.isComplete, reader.damage == nil {
       notes.append("  \(reader.path) is incomplete: its recorder did not end in order; everything in it was replayed")
     }

@@ -18,6 +18,8 @@ public final class VirtualClock: MachineClock {
 
   public func now() -> UInt64 { (engine.retiredInstructions ?? 0) &* nanosecondsPerInstruction &+ skipped }
 
+  public func work() -> UInt64 { now() }
+
   public func idle(until deadline: UInt64?) {
     guard let deadline else { return }
     let now = now()

@@ -3,6 +3,9 @@ public protocol MachineClock: AnyObject {
   /// `host` or `virtual`, as traces name it.
   var name: String { get }
   func now() -> UInt64
+  /// Nanoseconds that the calling thread has worked: other than `now`, nothing passes while it is stopped or waits for
+  /// a CPU. Slower to ask for.
+  func work() -> UInt64
   /// The vCPU has nothing to do until `deadline` (`nil`: until input comes). Waits for it, or lets the time pass at
   /// once; may return early.
   func idle(until deadline: UInt64?)

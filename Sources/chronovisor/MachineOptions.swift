@@ -16,7 +16,8 @@ struct MachineOptions {
     Option("--seed", value: "N", help: "the seed of --chaos and of random numbers (default 1)"),
     Option("--chaos", help: "vary where interrupts arrive, to make races happen"),
     Option("--nmi-after", value: "MS", help: "inject one NMI after so many milliseconds of machine time"),
-    Option("--timeout", value: "SECONDS", help: "end the run after so much time, the machine's or yours, with status 124"),
+    Option(
+      "--timeout", value: "SECONDS", help: "end the run after so much time, the machine's or yours, with status 124"),
   ]
 
   var engine: EngineChoice

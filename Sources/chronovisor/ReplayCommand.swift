@@ -25,7 +25,7 @@ enum ReplayCommand: Command {
     Option("--checkpoint-memory", value: "SIZE", help: "memory for checkpoints: 256M, 1G, ... (default 1G)"),
     Option(
       "--engine", value: "ENGINE",
-      help: "auto (default: with -a the recording's; under gdb software, and KVM to get near), kvm or software"),
+      help: "auto (default: with -a as verify; under gdb software, and KVM to get near), kvm or software"),
   ]
 
   static func run(_ arguments: Arguments) throws -> Int32 {
@@ -93,8 +93,15 @@ enum ReplayCommand: Command {
     let console = ConsoleWriter()
     defer { console.flush() }
     do {
+      let stop = try ReplayStop()
       let replayer = try TraceReplayer(path: path, engine: engine)
-      let outcome = try replayer.replay { console.put($0) }
+      replayer.shouldStop = { stop.isRequested }
+      let outcome: ReplayOutcome
+      do { outcome = try replayer.replay { console.put($0) } } catch let interrupted as ReplayInterrupted {
+        console.flush()
+        complain("chronovisor replay: stopped by the user after \(interrupted.events) events")
+        return stop.exitStatus ?? ExitStatus.failure
+      }
       console.flush()
       complain("chronovisor: replay exact: " + replayer.summary(of: outcome, repeats: 1))
       for note in replayer.notes { complain(note) }

@@ -8,7 +8,9 @@ enum VerifyCommand: Command {
   static let synopsis = "[OPTIONS] TRACE..."
   static let summary = "replay traces, compare everything, a line each"
   static let options = [
-    Option("--engine", value: "ENGINE", help: "auto (default: the recording's), kvm, software or kvm+software"),
+    Option(
+      "--engine", value: "ENGINE",
+      help: "auto (default: the recording's, or software where that is sooner), kvm, software or kvm+software"),
     Option("--repeat", value: "N", help: "replay each trace N times: all must end in the same state"),
     Option("--junit", value: "FILE", help: "write a JUnit report"),
   ]
@@ -18,14 +20,16 @@ enum VerifyCommand: Command {
     let repeats = try arguments.number("--repeat") ?? 1
     guard repeats >= 1 else { throw UsageError("--repeat 0: give at least 1") }
     if let file = arguments.value("--junit") { try checkWritable(file, as: "report") }
+    let stop = try ReplayStop()
     var results: [VerifyResult] = []
-    for path in arguments.operands {
-      let result = verify(path, engine: try arguments.engineKind(), repeats: repeats)
+    for path in arguments.operands where !stop.isRequested {
+      let result = verify(path, engine: try arguments.engineKind(), repeats: repeats, stop)
       say(result.line)
       for line in result.details { complain(line) }
       results.append(result)
     }
-    let status = results.map(\.status).max { $0.severity < $1.severity }?.exitStatus ?? ExitStatus.success
+    let verdict = results.map(\.status).max { $0.severity < $1.severity }?.exitStatus ?? ExitStatus.success
+    let status = stop.exitStatus ?? verdict
     if let file = arguments.value("--junit") {
       do { try JUnitReport(results).write(to: file) } catch {
         complain("chronovisor verify: \(error)")
@@ -35,11 +39,14 @@ enum VerifyCommand: Command {
     return status
   }
 
-  private static func verify(_ path: String, engine: EngineKind?, repeats: UInt64) -> VerifyResult {
+  private static func verify(
+    _ path: String, engine: EngineKind?, repeats: UInt64, _ stop: ReplayStop
+  ) -> VerifyResult {
     let clock = Stopwatch()
     var first: ReplayOutcome?
     do {
       let replayer = try TraceReplayer(path: path, engine: engine)
+      replayer.shouldStop = { stop.isRequested }
       for round in 1...repeats {
         let outcome = try replayer.replay { _ in }
         if let first, first.final != outcome.final {
@@ -61,6 +68,10 @@ enum VerifyCommand: Command {
     } catch let error as TraceError {
       return VerifyResult(
         path: path, status: error.isDataError ? .damaged : .failed, seconds: clock.seconds, summary: "\(error)")
+    } catch let interrupted as ReplayInterrupted {
+      return VerifyResult(
+        path: path, status: .failed, seconds: clock.seconds,
+        summary: "stopped by the user after \(interrupted.events) events")
     } catch {
       return VerifyResult(path: path, status: .failed, seconds: clock.seconds, summary: "\(error)")
     }

@@ -8,6 +8,7 @@ import VMMCore
     var taskPriority: UInt8 = 7
     var apicBase = APICBase.standard
     var stopsAtLowerTaskPriority = false
+    var stopsWhenInterruptible = false
     let retiredInstructions: UInt64? = nil
 
     func setTaskPriority(_ priority: UInt8) { taskPriority = priority }

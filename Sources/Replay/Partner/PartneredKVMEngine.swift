@@ -57,18 +57,25 @@ final class PartneredKVMEngine: Engine, DeadlineEngine {
   }
 
   private func runKVM(_ limit: RunLimit) throws(EngineError) -> VCPUExit {
-    var limit = limit
+    guard case .instructions(let count) = limit else { return try runRepaired(limit) }
+    var done: UInt64 = 0
+    defer { instructionsOfLastRun = done }
+    while done < count {
+      let exit = try kvm.run(.instructions(count - done))
+      done += kvm.steppedInstructions
+      guard case .notEmulated = exit else { return exit }
+      if let exit = try repair() { return exit }
+      done += 1
+    }
+    return .stopped
+  }
+
+  private func runRepaired(_ limit: RunLimit) throws(EngineError) -> VCPUExit {
     while true {
       let exit = try kvm.run(limit)
       guard case .notEmulated = exit else { return exit }
-      if case .instructions(let count) = limit { limit = .instructions(count - kvm.steppedInstructions) }
       if let exit = try repair() { return exit }
-      switch limit {
-      case .free: break
-      case .instructions(1): return .stopped
-      case .instructions(let count): limit = .instructions(count - 1)
-      case .until(let rip, _): if software.linearRIP == rip { return .stopped }
-      }
+      if case .until(let rip, _) = limit, software.linearRIP == rip { return .stopped }
     }
   }
 

@@ -118,7 +118,7 @@ final class FastForward {
   func limits(_ clock: any MachineClock, _ control: any TimelineControl) -> ReplayLimits {
     var nextPoll = clock.now()
     return ReplayLimits(
-      searchPatience: FastForward.searchPatience, longestWalk: 64,
+      patience: FastForward.searchPatience, longestWalk: 64,
       poll: {
         guard clock.now() >= nextPoll else { return }
         nextPoll = clock.now() + FastForward.pollInterval
