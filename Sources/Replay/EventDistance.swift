@@ -45,13 +45,16 @@ struct EventDistance {
   /// The most nanoseconds that the recording can have taken to the event that the cursor has just handed out. A recorder
   /// writes what it has at least every 100 ms, and names the time; `nil` for one that named none.
   static func time(to cursor: TraceCursor) -> UInt64? {
-    let chunks = cursor.reader.eventChunks
-    guard cursor.reader.duration > 0, let chunk = cursor.chunk,
-      let index = chunks.firstIndex(where: { $0.offset == chunk.offset })
-    else { return nil }
+    let reader = cursor.reader
+    let chunks = reader.eventChunks
+    guard reader.duration > 0, let chunk = cursor.chunk else { return nil }
+    // The event before came after the chunk before its own was written.
+    let before = cursor.ordinal > 2 ? cursor.ordinal - 2 : 0
+    let index = chunks.lastIndex { $0.firstOrdinal <= before } ?? 0
     let from = index > 0 ? chunks[index - 1].elapsed : 0
     // What was written because a chunk was full has the time of the one before.
-    let (time, overflow) = (max(chunk.elapsed, from) - from).addingReportingOverflow(200_000_000)
-    return overflow ? .max : time
+    let (late, overflow) = chunk.elapsed.addingReportingOverflow(100_000_000)
+    let to = reader.isComplete ? min(late, reader.duration) : late
+    return overflow ? .max : max(to, from) - from
   }
 }

@@ -1,3 +1,5 @@
+internal import Trace
+
 /// How long a replay tries, on engines that do not count. Those that do are judged by their count (`EventDistance`).
 struct ReplayLimits {
   /// Nanoseconds that the guest may take to the next event; `nil` for what the recording took, many times over.

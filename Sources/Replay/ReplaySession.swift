@@ -1,4 +1,4 @@
-public import GuestMemory
+internal import GuestMemory
 public import Trace
 public import VMMCore
 

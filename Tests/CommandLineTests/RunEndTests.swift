@@ -1,7 +1,5 @@
-import Replay
 import Support
 import Testing
-import VMMCore
 
 /// How a run ends that does not end by itself: by a limit of time, or by a signal. It is closed in order, and its end is
 /// where the guest stood.
@@ -46,19 +44,6 @@ import VMMCore
     #expect(result.status == 130, "\(result.errors)")
     #expect(result.errors.contains("stopped by the user"))
     isWhole(trace, "stopped by the user")
-  }
-
-  /// The recording ends in the loop, not at the last event before it.
-  @Test func theEndIsWhereTheGuestStood() throws {
-    let trace = folder.file("end.trace")
-    let result = CommandRunner.chronovisor(
-      "record", "--engine", "software", "--timeout", "0.01", "-o", trace, "--append", "1000000000000",
-      TestGuests.path("compute"))
-    #expect(result.status == 124)
-    let timeline = try Timeline(path: trace)
-    _ = try timeline.finish()
-    // A hundredth of a second is ten million instructions, unless wall time was first.
-    #expect(try #require(timeline.instructions) > 10_000)
   }
 
   /// Two tasks that never exit, on whatever engine this host is given.

@@ -21,8 +21,6 @@ final class ScriptedEngine: Engine {
   struct Abilities {
     /// It counts instructions.
     var counts = false
-    /// What passes of the day at each step while the process is stopped.
-    var jump: UInt64 = 0
     /// It stops where an interrupt is accepted.
     var stopsWhenInterruptible = true
     /// It stops at addresses.
@@ -185,6 +183,8 @@ final class ScriptedClock: MachineClock {
   var time: UInt64 = 0
   var workDone: UInt64 = 0
   var counts = false
+  /// What passes of the day at each step while the process is stopped.
+  var jump: UInt64 = 0
   /// What passes while an engine hangs, until its alarm: of the day, and of work.
   var hangingTime: UInt64 = 0
   var hangingWork: UInt64 = 0

@@ -3,6 +3,7 @@ import Support
 import Testing
 import Trace
 import VMMCore
+import X86
 
 @testable import Replay
 
