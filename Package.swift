@@ -65,7 +65,7 @@ let package = Package(
     tests("TraceTests", ["Trace", "VMMCore"]),
     .target(name: "NativeOracle", path: "Tests/NativeOracle"),
     .executableTarget(name: "OracleServer", dependencies: ["NativeOracle"], path: "Tests/OracleServer"),
-    tests("X86Tests", ["X86", "GuestMemory", "VMMCore", "NativeOracle", "Loaders"]),
+    tests("X86Tests", ["X86", "KVM", "GuestMemory", "VMMCore", "NativeOracle", "Loaders"]),
     tests("KVMTests", ["KVM", "GuestMemory", "VMMCore"]),
     tests("LoadersTests", ["Loaders", "GuestMemory", "VMMCore"]),
     tests("ReplayTests", ["Replay", "KVM", "X86", "Devices", "Trace", "Loaders", "GuestMemory", "VMMCore"]),

@@ -5,14 +5,18 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <asm/ldt.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <ucontext.h>
+#include <unistd.h>
 
 /// What enter.S works on. The offsets are written there as numbers.
 typedef struct {
   NativeState state __attribute__((aligned(16)));
   uint64_t host_rsp;
+  /// Where to go: an address in 64-bit code, else an offset of 32 bits and a selector behind it.
   uint64_t entry;
   uint64_t host_fs_base;
 } Block;
@@ -21,12 +25,15 @@ _Static_assert(offsetof(Block, state.rflags) == 128, "enter.S");
 _Static_assert(offsetof(Block, state.fx) == 160, "enter.S");
 _Static_assert(offsetof(Block, state.fs_base) == 672, "enter.S");
 _Static_assert(offsetof(Block, state.es) == 688, "enter.S");
-_Static_assert(offsetof(Block, host_rsp) == 720, "enter.S");
-_Static_assert(offsetof(Block, entry) == 728, "enter.S");
-_Static_assert(offsetof(Block, host_fs_base) == 736, "enter.S");
+_Static_assert(offsetof(Block, state.ss) == 720, "enter.S");
+_Static_assert(offsetof(Block, host_rsp) == 736, "enter.S");
+_Static_assert(offsetof(Block, entry) == 744, "enter.S");
+_Static_assert(offsetof(Block, host_fs_base) == 752, "enter.S");
 
 Block native_block __attribute__((aligned(64)));
 void native_enter(void);
+/// The same through a far pointer, with data segments.
+void native_enter_segment(void);
 void native_exit(void);
 void native_abort(void);
 /// Takes the segment registers of the run into the block and restores the host's.
@@ -62,7 +69,8 @@ static void take(const siginfo_t *info, ucontext_t *context) {
   NativeState *state = &native_block.state;
   for (int i = 0; i < 16; i++) state->gpr[i] = (uint64_t)gregs[order[i]];
   state->rflags = (uint64_t)gregs[REG_EFL];
-  state->rip = (uint64_t)gregs[REG_RIP] - NATIVE_CODE_ADDRESS;
+  // As an offset from where the run began, in its code segment.
+  state->rip = (uint64_t)gregs[REG_RIP] - (native_block.entry & 0xffffffff);
   state->cr2 = (uint64_t)gregs[REG_CR2];
   state->error_code = (uint64_t)gregs[REG_ERR];
   memcpy(state->fx, context->uc_mcontext.fpregs, sizeof state->fx);
@@ -70,8 +78,10 @@ static void take(const siginfo_t *info, ucontext_t *context) {
   context->uc_mcontext.fpregs->cwd = 0x37f;
   context->uc_mcontext.fpregs->swd = 0;
   context->uc_mcontext.fpregs->mxcsr = 0x1f80;
-  // Whatever code segment a far transfer has loaded.
-  gregs[REG_CSGSFS] = (gregs[REG_CSGSFS] & ~0xffffll) | 0x33;
+  state->cs = (uint64_t)gregs[REG_CSGSFS] & 0xffff;
+  state->ss = (uint64_t)gregs[REG_CSGSFS] >> 48;
+  // Whatever code and stack segments the run has loaded.
+  gregs[REG_CSGSFS] = (gregs[REG_CSGSFS] & 0xffffffff0000ll) | 0x33 | (greg_t)(0x2bull << 48);
   gregs[REG_EFL] = 0x202;
   gregs[REG_RIP] = (greg_t)native_abort;
 }
@@ -119,13 +129,42 @@ int local_available(void) {
   return available;
 }
 
-/// A jump to native_exit behind the code.
-static void place(const uint8_t *code, size_t length) {
+int native_set_segments(const NativeSegment *segments, int count) {
+  for (int i = 0; i < count; i++) {
+    struct user_desc entry = {.entry_number = (unsigned)i,
+                              .base_addr = segments[i].base,
+                              .limit = segments[i].limit,
+                              .seg_32bit = segments[i].is_32bit,
+                              .contents = segments[i].contents,
+                              .read_exec_only = segments[i].is_read_only,
+                              .limit_in_pages = segments[i].is_limit_in_pages,
+                              .useable = 1};
+    if (syscall(SYS_modify_ldt, 1, &entry, sizeof entry) != 0) return 0;
+  }
+  return 1;
+}
+
+/// A jump to native_exit.
+static void place_exit(uint8_t *at) {
   static const uint8_t jump[6] = {0xff, 0x25, 0, 0, 0, 0};
   uint64_t target = (uint64_t)(uintptr_t)native_exit;
+  memcpy(at, jump, sizeof jump);
+  memcpy(at + sizeof jump, &target, sizeof target);
+}
+
+/// Code, and the way out of it. Code that is not 64-bit code takes a far jump to 64-bit code at the end of the page.
+static void place(const uint8_t *code, size_t length, int is_segment, int is_32bit) {
   memcpy(code_page, code, length);
-  memcpy(code_page + length, jump, sizeof jump);
-  memcpy(code_page + length + sizeof jump, &target, sizeof target);
+  if (!is_segment) {
+    place_exit(code_page + length);
+    return;
+  }
+  uint8_t jump[8] = {0x66, 0xea}, *start = is_32bit ? jump + 1 : jump;
+  uint32_t target = NATIVE_CODE_ADDRESS + NATIVE_WAY_BACK;
+  memcpy(jump + 2, &target, sizeof target);
+  jump[6] = 0x33;
+  memcpy(code_page + length, start, (size_t)(jump + sizeof jump - start));
+  place_exit(code_page + NATIVE_WAY_BACK);
 }
 
 static void run_with_handlers(void) {
@@ -135,7 +174,10 @@ static void run_with_handlers(void) {
   sigaltstack(&mine, &before);
   for (int i = 0; i < SIGNAL_COUNT; i++) sigaction(signals[i], &action, &previous[i]);
   running = 1;
-  native_enter();
+  if (native_block.state.cs != 0)
+    native_enter_segment();
+  else
+    native_enter();
   running = 0;
   for (int i = 0; i < SIGNAL_COUNT; i++) sigaction(signals[i], &previous[i], NULL);
   sigaltstack(&before, NULL);
@@ -144,12 +186,13 @@ static void run_with_handlers(void) {
 int local_execute(NativeState *state, const uint8_t *code, size_t length, uint8_t *memory, size_t memory_size) {
   if (!local_available() || length > NATIVE_CODE_SIZE || memory_size > NATIVE_MEMORY_SIZE) abort();
   pthread_mutex_lock(&lock);
-  place(code, length);
+  int is_flat = state->cs == NATIVE_CODE32;
+  place(code, length, state->cs != 0, is_flat);
   if (memory_size > 0) memcpy(operand_area, memory, memory_size);
   native_block.state = *state;
   native_block.state.rflags = (state->rflags & NATIVE_FLAGS) | 0x202;
   native_block.state.rip = length;
-  native_block.entry = NATIVE_CODE_ADDRESS;
+  native_block.entry = (state->cs == 0 || is_flat ? NATIVE_CODE_ADDRESS : 0) | state->cs << 32;
   trapped = -1;
   run_with_handlers();
   *state = native_block.state;

@@ -5,16 +5,17 @@
 #define FS_BASE 672
 #define GS_BASE 680
 #define SELECTORS 688
-#define HOST_RSP 720
-#define ENTRY 728
-#define HOST_FS_BASE 736
+#define HOST_RSP 736
+#define ENTRY 744
+#define HOST_FS_BASE 752
 #define B(offset) native_block+offset(%rip)
 
   .text
-  .globl native_enter, native_exit, native_abort, native_segments
-  .hidden native_enter, native_exit, native_abort, native_segments
+  .globl native_enter, native_enter_segment, native_exit, native_abort, native_segments
+  .hidden native_enter, native_enter_segment, native_exit, native_abort, native_segments
 
-native_enter:
+// Saves what the host needs, and loads everything but the general registers.
+  .macro  enter_state
   push %rbx
   push %rbp
   push %r12
@@ -24,11 +25,10 @@ native_enter:
   mov %rsp, B(HOST_RSP)
   rdfsbase %rax
   mov %rax, B(HOST_FS_BASE)
-  mov B(FS_BASE), %rax
-  wrfsbase %rax
-  mov B(GS_BASE), %rax
-  wrgsbase %rax
   fxrstor64 B(FX)
+  .endm
+
+  .macro  load_registers
   pushq B(RFLAGS)
   popfq
   mov B(0), %rax
@@ -47,7 +47,26 @@ native_enter:
   mov B(104), %r13
   mov B(112), %r14
   mov B(120), %r15
+  .endm
+
+native_enter:
+  enter_state
+  mov B(FS_BASE), %rax
+  wrfsbase %rax
+  mov B(GS_BASE), %rax
+  wrgsbase %rax
+  load_registers
   jmp *B(ENTRY)
+
+native_enter_segment:
+  enter_state
+  mov B(SELECTORS), %es
+  mov B(SELECTORS + 8), %ds
+  mov B(SELECTORS + 16), %fs
+  mov B(SELECTORS + 24), %gs
+  mov B(SELECTORS + 32), %ss
+  load_registers
+  ljmpl *B(ENTRY)
 
 native_exit:
   mov %rax, B(0)
@@ -67,6 +86,9 @@ native_exit:
   mov %r14, B(112)
   mov %r15, B(120)
   mov B(HOST_RSP), %rsp
+  mov %ss, %eax
+  mov %rax, B(SELECTORS + 32)
+  mov host_stack(%rip), %ss
   pushfq
   popq B(RFLAGS)
   fxsave64 B(FX)
@@ -114,5 +136,7 @@ native_segments:
   .align 4
 default_mxcsr:
   .long 0x1f80
+host_stack:
+  .short 0x2b
 
   .section .note.GNU-stack, "", @progbits

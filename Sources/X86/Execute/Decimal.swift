@@ -36,10 +36,11 @@ extension CPU {
       setRegister(0, UInt16(al / base) << 8 | UInt16(al % base))
       setFlags(ALUResult(value: al % base, carries: 0))
     case .aad:
-      let al =
-        UInt8(truncatingIfNeeded: rax) &+ UInt8(truncatingIfNeeded: rax >> 8) &* UInt8(truncatingIfNeeded: op.immediate)
-      setRegister(0, UInt16(al))
-      setFlags(ALUResult(value: al, carries: 0))
+      // All flags are those of the addition.
+      let tens = UInt8(truncatingIfNeeded: rax >> 8) &* UInt8(truncatingIfNeeded: op.immediate)
+      let sum = add(UInt8(truncatingIfNeeded: rax), tens)
+      setRegister(0, UInt16(sum.value))
+      setFlags(sum)
     default:
       // SALC: AL becomes 0 or ff.
       setRegister(0, cf ? UInt8.max : 0)
@@ -47,33 +48,28 @@ extension CPU {
     return true
   }
 
+  /// OF, which the manuals leave open, is that of one addition or subtraction of all that is adjusted.
   private func decimalAdjust(subtracting: Bool) {
     let old = UInt8(truncatingIfNeeded: rax)
-    let oldCarry = cf
-    var al = old
-    var carry = false
     let adjust = old & 15 > 9 || af
-    if adjust {
-      al = subtracting ? al &- 6 : al &+ 6
-      carry = oldCarry || (subtracting ? old < 6 : old > 0xf9)
-    }
-    if old > 0x99 || oldCarry {
-      al = subtracting ? al &- 0x60 : al &+ 0x60
-      carry = true
-    }
-    setRegister(0, al)
-    setResultFlags(al)
-    setCarries(carry: carry, overflow: false, adjust: adjust)
+    let adjustHigh = old > 0x99 || cf
+    let carry = adjustHigh || adjust && (subtracting ? old < 6 : old > 0xf9)
+    let amount: UInt8 = (adjust ? 6 : 0) + (adjustHigh ? 0x60 : 0)
+    let result = subtracting ? subtract(old, amount) : add(old, amount)
+    setRegister(0, result.value)
+    setFlags(result)
+    setCarries(carry: carry, overflow: of, adjust: adjust)
   }
 
+  /// PF, SF, ZF and OF, which the manuals leave open, are those of the addition to AX or the subtraction from it.
   private func asciiAdjust(subtracting: Bool) {
-    var ax = UInt16(truncatingIfNeeded: rax)
+    let ax = UInt16(truncatingIfNeeded: rax)
     let adjust = ax & 15 > 9 || af
-    if adjust { ax = subtracting ? ax &- 0x106 : ax &+ 0x106 }
-    ax &= 0xff0f
-    setRegister(0, ax)
-    setResultFlags(UInt8(truncatingIfNeeded: ax))
-    setCarries(carry: adjust, overflow: false, adjust: adjust)
+    let amount: UInt16 = adjust ? 0x106 : 0
+    let result = subtracting ? subtract(ax, amount) : add(ax, amount)
+    setRegister(0, result.value & 0xff0f)
+    setFlags(result)
+    setCarries(carry: adjust, overflow: of, adjust: adjust)
   }
 
   @inline(never)

@@ -30,15 +30,22 @@ extension CPU {
     s[Slot.ftw] = 0xff
   }
 
-  /// The address of a 16-byte operand, #GP(0) when it has to be aligned and is not.
+  /// The address of a 16-byte operand, #GP(0) when it has to be aligned and is not. Alignment is looked at before the
+  /// segment is: an operand of SS that fails both is #GP, not #SS.
   @inline(__always)
   func vectorAddress(_ op: Op, aligned: Bool, write: Bool = false) -> UInt64? {
-    guard let at = address(op, 16, write: write) else { return nil }
-    if aligned && at & 15 != 0 {
-      raiseProtection()
-      return nil
+    if op.isPlainAddress {
+      let at = plainAddress(op)
+      return aligned && at & 15 != 0 ? misaligned() : at
     }
-    return at
+    if aligned && (effectiveOffset(op) &+ word(op.segmentSlot)) & 15 != 0 { return misaligned() }
+    return address(op, 16, write: write)
+  }
+
+  @inline(never)
+  private func misaligned() -> UInt64? {
+    raiseProtection()
+    return nil
   }
 
   /// The ModRM.rm operand of arithmetic: an XMM register, or 16 bytes of memory that must be aligned unless MXCSR.MM

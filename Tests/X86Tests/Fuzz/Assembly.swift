@@ -5,7 +5,8 @@ internal import NativeOracle
 /// A memory operand: prefixes, REX bits, and what follows the opcode.
 struct MemoryOperand {
   var segment: UInt8?
-  var is32Bit = false
+  /// The address size is the other one: 67.
+  var hasOtherSize = false
   var rex: UInt8 = 0
   /// mod and rm of ModRM.
   var modRM: UInt8 = 4
@@ -33,7 +34,7 @@ struct Assembly {
   func bytes(at address: UInt64) -> [UInt8] {
     var code = noise
     if let segment = memory?.segment { code.append(segment) }
-    if memory?.is32Bit == true { code.append(0x67) }
+    if memory?.hasOtherSize == true { code.append(0x67) }
     if locked { code.append(0xf0) }
     let bits = (rex ?? 0) | (memory?.rex ?? 0) | (form.wide ? 8 : 0)
     if form.isVEX {
@@ -64,31 +65,53 @@ func little(_ value: UInt64, _ count: Int) -> [UInt8] {
   (0..<count).map { UInt8(truncatingIfNeeded: value >> UInt64(8 * $0)) }
 }
 
-/// Pieces of code that bring the machine into the state an instruction needs.
-enum Setup {
-  /// MOV r64, imm64, or shorter forms of it.
-  static func move(_ register: Int, _ value: UInt64) -> [UInt8] {
+/// Pieces of code that bring the machine into the state an instruction needs, for code of one size.
+struct Setup {
+  /// `Mode.code16`, `code32` or `code64`.
+  let codeSize: UInt64
+
+  private var is64: Bool { codeSize == Mode.code64 }
+  /// The prefix that makes operands 32 bits wide, or 16.
+  private var long: [UInt8] { codeSize == Mode.code16 ? [0x66] : [] }
+  private var short: [UInt8] { codeSize == Mode.code16 ? [] : [0x66] }
+
+  /// MOV of an immediate to all of a register.
+  func move(_ register: Int, _ value: UInt64) -> [UInt8] {
     let (low, high) = (UInt8(register & 7), UInt8(register >> 3))
+    guard is64 else { return long + [0xb8 + low] + little(value, 4) }
     if value <= 0xffff_ffff { return (high != 0 ? [0x41] : []) + [0xb8 + low] + little(value, 4) }
     return [0x48 | high, 0xb8 + low] + little(value, 8)
   }
 
-  /// PUSH imm32, sign-extended.
-  static func push(_ value: UInt64) -> [UInt8] { [0x68] + little(value, 4) }
+  /// PUSH imm, sign-extended in 64-bit code, of `size` bytes.
+  func push(_ value: UInt64, _ size: Int = 8) -> [UInt8] {
+    size == 2 ? short + [0x68] + little(value, 2) : long + [0x68] + little(value, 4)
+  }
 
-  /// MOV dword [address], imm32, and its kin of 1, 2 and 8 bytes (sign-extended).
-  static func store(_ value: UInt64, at address: UInt64, _ size: Int) -> [UInt8] {
-    let place = [0x04, 0x25] + little(address, 4)
+  /// MOV [address], imm of 1, 2, 4 or 8 bytes (in 64-bit code those sign-extended).
+  func store(_ value: UInt64, at address: UInt64, _ size: Int) -> [UInt8] {
+    let place =
+      is64
+      ? [0x04, 0x25] + little(address, 4)
+      : codeSize == Mode.code32
+        ? [0x05] + little(address, 4) : [0x06] + little(address, 2)
     switch size {
     case 1: return [0xc6] + place + little(value, 1)
-    case 2: return [0x66, 0xc7] + place + little(value, 2)
-    case 4: return [0xc7] + place + little(value, 4)
-    default: return [0x48, 0xc7] + place + little(value, 4)
+    case 2: return short + [0xc7] + place + little(value, 2)
+    case 4: return long + [0xc7] + place + little(value, 4)
+    default:
+      if is64 { return [0x48, 0xc7] + place + little(value, 4) }
+      return store(value, at: address, 4) + store(value >> 32, at: address + 4, 4)
     }
   }
 
-  /// MOV r64, [address].
-  static func load(_ register: Int, from address: UInt64) -> [UInt8] {
-    [0x48 | UInt8(register >> 3) << 2, 0x8b, UInt8(register & 7) << 3 | 4, 0x25] + little(address, 4)
+  /// MOV of all of a register, from memory.
+  func load(_ register: Int, from address: UInt64) -> [UInt8] {
+    let row = UInt8(register & 7) << 3
+    switch codeSize {
+    case Mode.code64: return [0x48 | UInt8(register >> 3) << 2, 0x8b, row | 4, 0x25] + little(address, 4)
+    case Mode.code32: return [0x8b, row | 5] + little(address, 4)
+    default: return [0x66, 0x8b, row | 6] + little(address, 2)
+    }
   }
 }

@@ -6,34 +6,45 @@ internal import VMMCore
 
 @testable internal import X86
 
-/// Random programs of every user-mode instruction form, executed by the host's CPU and by the software one.
+/// Random programs of every instruction form, in every mode that has it, executed by the software CPU step by step and
+/// in blocks, and where a process can by the host's CPU.
 ///
 /// Tools/fuzz runs it longer: CHRONOVISOR_FUZZ_COUNT is the number of instructions, CHRONOVISOR_FUZZ_SEED the seed,
-/// CHRONOVISOR_FUZZ_CASE (and CHRONOVISOR_FUZZ_FORM) repeat one program.
+/// CHRONOVISOR_FUZZ_MODE the one mode to run, CHRONOVISOR_FUZZ_CASE (and CHRONOVISOR_FUZZ_FORM) repeat one program.
 @Suite("Random programs against the host's CPU", .enabled(if: native_available() != 0, "needs an x86-64 host"))
 struct DifferentialFuzzTests {
   private static func number(_ name: String) -> UInt64? {
     ProcessInfo.processInfo.environment[name].flatMap { UInt64($0) }
   }
 
-  @Test func `programs of every form end alike`() throws {
+  private static let modes: [FuzzMode] = {
+    guard let name = ProcessInfo.processInfo.environment["CHRONOVISOR_FUZZ_MODE"] else { return FuzzMode.allCases }
+    return FuzzMode.allCases.filter { $0.rawValue == name }
+  }()
+
+  @Test(arguments: modes)
+  func `programs of every form end alike`(_ mode: FuzzMode) throws {
+    guard mode == .long || mode.isReal || LocalSegment.areInstalled else {
+      print("\(mode): skipped, the host's kernel has no modify_ldt")
+      return
+    }
     let seed = Self.number("CHRONOVISOR_FUZZ_SEED") ?? 1
     let count = Int(Self.number("CHRONOVISOR_FUZZ_COUNT") ?? 60_000)
-    var run = try FuzzRun()
+    var run = try FuzzRun(mode)
     if let program = Self.number("CHRONOVISOR_FUZZ_CASE") {
       run.runProgram(seed: program, first: Self.number("CHRONOVISOR_FUZZ_FORM").map { Int($0) })
     } else {
       execute(&run, count, seed)
       #expect(run.uncovered.isEmpty, "forms never executed: \(run.uncovered)")
     }
-    for difference in run.differences { Issue.record("\(difference.text)\n  \(difference.command)") }
+    for difference in run.differences { Issue.record("\(difference.text)\n  \(run.command(difference))") }
     print(run.report(seed: seed))
   }
 
   /// A program for each form, then random ones.
   private func execute(_ run: inout FuzzRun, _ count: Int, _ seed: UInt64) {
     var random = SeededRandom(seed: seed)
-    for form in FormCatalog.all.indices where FormCatalog.all[form].exclusion == nil {
+    for form in run.forms.indices where run.isWanted(form) {
       var attempts = 0
       while run.counts[form] < 2 && attempts < 60 {
         run.runProgram(seed: random.next(), first: form)
@@ -45,26 +56,26 @@ struct DifferentialFuzzTests {
 }
 
 extension FuzzRun {
+  /// The run executes forms of this index.
+  func isWanted(_ form: Int) -> Bool { forms[form].exclusion(in: machine.mode) == nil }
+
   /// Forms that the run should have executed and did not.
   var uncovered: [String] {
-    FormCatalog.all.indices.filter { counts[$0] == 0 && FormCatalog.all[$0].exclusion == nil }.map {
-      FormCatalog.all[$0].name
-    }
+    forms.indices.filter { counts[$0] == 0 && isWanted($0) }.map { forms[$0].name }
   }
 
   /// What was executed, a line for each family.
   func report(seed: UInt64) -> String {
     var lines = ["", pad("family", 32) + pad("instructions", 14, left: true) + pad("forms", 8, left: true)]
     for family in FormFamily.allCases {
-      let members = FormCatalog.all.indices.filter {
-        FormCatalog.all[$0].family == family && FormCatalog.all[$0].exclusion == nil
-      }
+      let members = forms.indices.filter { forms[$0].family == family && isWanted($0) }
       let executed = members.reduce(0) { $0 + counts[$1] }
       let seen = members.filter { counts[$0] > 0 }.count
       lines.append(
         pad(family.rawValue, 32) + pad("\(executed)", 14, left: true) + pad("\(seen)/\(members.count)", 12, left: true))
     }
-    let excluded = FormCatalog.all.filter { $0.exclusion != nil }
+    let mode = machine.mode
+    let excluded = forms.filter { $0.exclusion(in: mode) != nil }
     let faults = exceptions.indices.filter { exceptions[$0] > 0 }.map { "\($0): \(exceptions[$0])" }
     lines.append("profile of the undefined: \(OracleProfile.found.name)")
     if maskedPrograms > 0 {
@@ -72,13 +83,14 @@ extension FuzzRun {
         "compared but for what no profile expresses: \(maskedPrograms) programs, which end in forms of these")
       lines += maskLines
     }
-    lines.append("left out: " + excluded.map { "\($0.name) (\($0.exclusion ?? ""))" }.joined(separator: "; "))
+    lines.append("left out: " + excluded.map { "\($0.name) (\($0.exclusion(in: mode) ?? ""))" }.joined(separator: "; "))
     lines.append("programs ended by exceptions, by vector: \(faults.joined(separator: ", "))")
     lines.append(
       "approximate results: \(approximations), of which the host's to the bit: \(exactApproximations)")
-    let wanted = FormCatalog.all.count - excluded.count
+    if !mode.isNative { lines.append(kvm?.report ?? "without KVM: compared step by step and in blocks only") }
+    let wanted = forms.count - excluded.count
     lines.append(
-      "seed \(seed): \(instructions) instructions (and \(preparations) that prepare for them) in \(programs) programs, "
+      "\(mode), seed \(seed): \(instructions) instructions (and \(preparations) that prepare for them) in \(programs) programs, "
         + "\(wanted - uncovered.count) of \(wanted) forms, \(differences.count) differences")
     return lines.joined(separator: "\n")
   }
@@ -99,7 +111,9 @@ extension FuzzRun {
   }
 }
 
-extension FuzzRun.Difference {
+extension FuzzRun {
   /// The command that shows it again.
-  var command: String { "Tools/fuzz --case \(seed)" + (first.map { " --form \($0)" } ?? "") }
+  func command(_ difference: Difference) -> String {
+    "Tools/fuzz --mode \(machine.mode) --case \(difference.seed)" + (difference.first.map { " --form \($0)" } ?? "")
+  }
 }

@@ -29,7 +29,8 @@ extension InstructionForm {
     case .aluRMReg, .aluRegRM, .aluRMImm, .testRMReg, .testRMImm, .unaryRM, .adcx, .adox: return .arithmetic
     case .shiftRMImm, .shiftRMCL, .doubleShiftImm, .doubleShiftCL: return .shifts
     case .mulRM, .imulRM, .divRM, .idivRM, .imulRegRM, .imulRegRMImm: return .multiplication
-    case .pushRM, .pushImm, .popRM, .enter, .leave: return .stack
+    case .pushRM, .pushImm, .popRM, .pushAll, .popAll, .enter, .leave: return .stack
+    case .daa, .das, .aaa, .aas, .aam, .aad: return .arithmetic
     case .jmp, .jcc, .call, .jmpRM, .callRM, .ret, .loop, .jcxz: return .branches
     case .bitReg, .bitImm, .bsf, .bsr, .tzcnt, .lzcnt, .popcnt, .crc32, .andn, .bextr, .blsr, .blsmsk, .blsi, .bzhi,
       .pdep, .pext, .rorx, .sarx, .shlx, .shrx, .mulx:
@@ -69,9 +70,24 @@ extension InstructionForm {
     }
   }
 
-  /// Why the fuzzer does not execute the form; `nil` for those that it must cover.
-  var exclusion: String? {
+  /// Why the fuzzer does not execute the form in a mode; `nil` for those that it must cover.
+  func exclusion(in mode: FuzzMode) -> String? {
     if let feature, !OracleProfile.cpu.has(feature) { return "this CPU has no \(feature.name)" }
+    if mode == .real {
+      switch systemOperation {
+      case .hlt: return "ends the program"
+      case .lgdt, .lidt, .movToCR, .movToDR, .lmsw, .wrmsr, .rdmsr, .xsetbv:
+        return "changes what the program stands on"
+      case .sgdt, .sidt, .smsw: return nil
+      default: break
+      }
+    }
+    if mode == .v86 {
+      switch systemOperation {
+      case .sgdt, .sidt, .smsw: return nil
+      default: break
+      }
+    }
     switch systemOperation {
     case .syscall: return "enters the host's kernel"
     case .rdtsc, .rdtscp: return "reads the host's clock"
@@ -105,6 +121,6 @@ extension InstructionForm {
     return [0xf0, 0xf1, 0xf2, 0xf3, 0xf9, 0xfb, 0xfe, 0xff].contains(modRM)
   }
 
-  /// Raises a fault in user mode, whatever its operands are.
-  var isPrivileged: Bool { family == .privileged }
+  /// Raises a fault in the mode, whatever its operands are.
+  func isPrivileged(in mode: FuzzMode) -> Bool { family == .privileged && mode != .real }
 }

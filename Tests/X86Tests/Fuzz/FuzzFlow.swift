@@ -10,16 +10,18 @@ extension ProgramMaker {
   /// Comparisons for the branch to depend on; the block builder joins some of them with it.
   private static let comparisons: [[UInt8]] = [
     [0x39, 0xd8], [0x3b, 0xd1], [0x48, 0x39, 0xf7], [0x83, 0xf8, 0x80], [0x3c, 0x7f], [0x85, 0xc9], [0x48, 0x85, 0xff],
-    [0xa8, 0x81], [0xf7, 0xc2, 0, 0, 0, 0x80], [0xff, 0xc9], [0x84, 0xdb], [0x48, 0x83, 0xf9, 1],
+    [0xa8, 0x81], [0xff, 0xc9], [0x84, 0xdb], [0x48, 0x83, 0xf9, 1], [0xf7, 0xc2, 0, 0, 0, 0x80],
   ]
 
   mutating func branch(_ form: InstructionForm) -> [UInt8] {
     if form.handler == .call { prepareStack() }
     if form.handler == .jcc && random.chance(50) {
-      prepare(Self.comparisons[random.below(Self.comparisons.count)])
+      // TEST with a 32-bit immediate is another length in 16-bit code.
+      let choice = random.below(Self.comparisons.count - (machine.mode.codeSize == Mode.code16 ? 1 : 0))
+      prepare(Self.comparisons[choice])
     }
     if form.handler == .loop || form.handler == .jcxz {
-      prepare(Setup.move(GPR.rcx, random.chance(80) ? UInt64(random.below(4)) : random.interesting()))
+      prepare(machine.setup.move(GPR.rcx, random.chance(80) ? UInt64(random.below(4)) : random.interesting()))
       if form.handler == .loop && machine.cpu.rcx > 0 && machine.cpu.rcx < 4 && random.chance(40) {
         // INC EAX, and back to it.
         return [0xff, 0xc0, form.opcode, 0xfc]
@@ -52,15 +54,20 @@ extension ProgramMaker {
     if form.isMemory {
       let at = middle()
       let value = codeEnd + UInt64(goal)
-      prepare(Setup.store(value, at: at, 8))
+      prepare(machine.setup.store(value, at: at, max(form.size, 4)))
       made.memory = memoryOperand(at: isWild ? pickTarget(form) : at)
       return padded(made.bytes(at: codeEnd), to: value, skipped)
     }
     if form.handler == .callRM && made.modRM & 7 == 4 { made.modRM ^= 1 }
     let register = Int(made.modRM & 7 | ((made.rex ?? 0) & 1) << 3)
     let value = codeEnd + UInt64(goal)
-    prepare(Setup.move(register, isWild ? pickTarget(form) : value))
+    prepare(machine.setup.move(register, isWild ? wildCode(form) : value))
     return padded(made.bytes(at: codeEnd), to: value, skipped)
+  }
+
+  /// Where no code is. What 16-bit code can reach of its page is left alone.
+  private mutating func wildCode(_ form: InstructionForm) -> UInt64 {
+    pickTarget(form) | (machine.mode.codeSize == Mode.code16 ? machine.mode.isReal ? 0x1_0000 : 0x8000 : 0)
   }
 
   /// Fills up to the target with bytes that are never executed.
@@ -75,8 +82,10 @@ extension ProgramMaker {
     var made = Assembly(form: form)
     made.immediate = form.immediateBytes == 2 ? little(UInt64(random.below(64)), 2) : []
     let length = made.bytes(at: codeEnd).count
-    // PUSH imm32 is 5 bytes long.
-    if !isWild { prepare(Setup.push(codeEnd + UInt64(5 + length))) }
+    if !isWild {
+      let push = machine.setup.push(0, form.size)
+      prepare(machine.setup.push(codeEnd + UInt64(push.count + length), form.size))
+    }
     return made.bytes(at: codeEnd)
   }
 
@@ -91,25 +100,32 @@ extension ProgramMaker {
     // Which operand of CMPS is touched first differs among processors (19h, model 11h: the second): one may fault.
     let isSafe = form.handler == .cmps && isFromWild
     var to = isWild && !isSafe && random.chance(50) ? pickTarget(form) : middle()
+    // Where both operands are bad, one beyond its segment's limit, processors differ in what they find first.
+    if !machine.mode.is64 && usesSource && to != from && isWild { to = middle() }
     if !isSafe && random.chance(25) { to = from &+ UInt64(bitPattern: Int64(random.below(40) - 20)) }
     if usesSource {
       var address = from
-      let offset = address &- machine.cpu.segmentBase(SegmentNumber.gs)
+      let number = machine.mode.is64 ? SegmentNumber.gs : random.pick([1, 2, 3, 4, 5])
+      let offset =
+        machine.mode.is64 ? address &- machine.cpu.segmentBase(SegmentNumber.gs) : offset(of: address, in: number)
       if random.chance(12) && machine.cpu.isCanonical(offset) {
-        made.noise = [0x65]
+        made.noise = [[0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65][number]]
         address = offset
       }
-      prepare(Setup.move(GPR.rsi, address))
+      prepare(machine.setup.move(GPR.rsi, address))
     }
-    if usesTarget { prepare(Setup.move(GPR.rdi, to)) }
+    if usesTarget {
+      prepare(machine.setup.move(GPR.rdi, machine.mode.is64 || isWild ? to : offset(of: to, in: SegmentNumber.es)))
+    }
     if form.prefix == 0xf2 || form.prefix == 0xf3 || random.chance(3) {
-      let most = isWild ? 3000 : random.chance(10) ? 300 : 40
-      prepare(Setup.move(GPR.rcx, UInt64(random.below(most))))
+      let count = isWild ? 3000 : random.chance(10) ? 300 : 40
+      prepare(machine.setup.move(GPR.rcx, UInt64(random.below(count))))
       // Equal operands make REPE go on.
-      if form.handler == .scas && random.chance(50) { prepare(Setup.load(GPR.rax, from: middle())) }
+      if form.handler == .scas && random.chance(50) { prepare(machine.setup.load(GPR.rax, from: middle())) }
     }
     if form.prefix == nil && random.chance(20) { made.noise.append(0xf3) }
-    if machine.cpu.rsi <= 0xffff_ffff && machine.cpu.rdi <= 0xffff_ffff && random.chance(10) { made.noise.append(0x67) }
+    let most: UInt64 = machine.mode.codeSize == Mode.code32 ? 0xffff : 0xffff_ffff
+    if machine.cpu.rsi <= most && machine.cpu.rdi <= most && random.chance(10) { made.noise.append(0x67) }
     return made.bytes(at: codeEnd)
   }
 
@@ -121,18 +137,19 @@ extension ProgramMaker {
     if form.immediateBytes > 0 {
       let isReturn = form.systemOperation == .retFar
       made.immediate = little(isReturn ? UInt64(random.below(64)) : random.next(), form.immediateBytes)
+      if form.systemOperation == .jmpFar || form.systemOperation == .callFar { return farDirect(form, &made) }
     }
     var target = form.isMemory ? pickTarget(form) : nil
     switch form.systemOperation {
     case .pushf, .pushSegment: prepareStack()
     case .popSegment:
       prepareStack()
-      prepare(Setup.push(UInt64(selector())))
-      if form.size == 2 { prepare([0x66, 0x68] + little(UInt64(selector()), 2)) }
+      if machine.mode.is64 { prepare(machine.setup.push(UInt64(selector()))) }
+      if form.size <= 4 { prepare(machine.setup.push(UInt64(selector()), form.size)) }
     case .popf: preparePoppedFlags(form)
     case .movToSegment, .lar, .lsl, .verr, .verw: prepareSelector(form, made, target)
     case .loadFarPointer:
-      if let at = target, !isWild { prepare(Setup.store(UInt64(selector()), at: at + UInt64(form.size), 2)) }
+      if let at = target, !isWild { prepare(machine.setup.store(UInt64(selector()), at: at + UInt64(form.size), 2)) }
     case .wrfsbase, .wrgsbase: prepareBase(made)
     case .jmpFarIndirect, .callFarIndirect: target = prepareFarTarget(form, target)
     case .retFar, .iret: prepareFarReturn(form, made)
@@ -147,36 +164,44 @@ extension ProgramMaker {
       ? farPadded(bytes) : bytes
   }
 
-  /// The null selector, the user's own, and some that do not exist or are the kernel's. Null selectors with an RPL are
-  /// left out: a register loses it when the host is interrupted.
-  private mutating func selector() -> UInt16 {
-    random.pick([0, 0, 0x2b, 0x2b, 0x28, 0x29, 0x23, 0x33, 0x30, 0x10, 0x08, 0x38, 0x53, 0x73, 0xfff8, 0x2f])
+  private mutating func selector() -> UInt16 { random.pick(machine.mode.selectors) }
+
+  /// Selectors that a far transfer refuses. Those of 32-bit code would be taken. In real mode there are none.
+  private mutating func wrongCode() -> UInt16 {
+    machine.mode.isReal ? machine.mode.codeSelector : random.pick([0, 0x2b, 0x10, 0x38, 0xfff8, 0x0f])
   }
 
-  /// Selectors that a far transfer refuses. Those of 32-bit code would be taken.
-  private mutating func wrongCode() -> UInt16 { random.pick([0, 0x2b, 0x10, 0x38, 0xfff8, 0x2f]) }
+  /// JMP and CALL to an offset and a selector in the instruction.
+  private mutating func farDirect(_ form: InstructionForm, _ made: inout Assembly) -> [UInt8] {
+    if form.systemOperation == .callFar { prepareStack() }
+    let skipped = (0..<random.below(6)).map { _ in UInt8(truncatingIfNeeded: random.next()) }
+    let length = made.bytes(at: codeEnd).count + skipped.count
+    let selector = random.chance(85) ? machine.mode.codeSelector : wrongCode()
+    made.immediate = little(codeEnd + UInt64(length), form.immediateBytes - 2) + little(UInt64(selector), 2)
+    return made.bytes(at: codeEnd) + skipped
+  }
 
   /// TF would trap after each instruction, AC would make the host check alignment.
   private mutating func preparePoppedFlags(_ form: InstructionForm) {
     prepareStack()
     let image = random.next() & ~0x4_0100 & 0x7fff_ffff
-    prepare(Setup.push(image))
-    if form.size == 2 { prepare([0x66, 0x68] + little(image, 2)) }
+    if machine.mode.is64 { prepare(machine.setup.push(image)) }
+    if form.size <= 4 { prepare(machine.setup.push(image, form.size)) }
   }
 
   private mutating func prepareSelector(_ form: InstructionForm, _ made: Assembly, _ target: UInt64?) {
     let value = UInt64(selector())
     if let target {
-      if !isWild { prepare(Setup.store(value, at: target, 2)) }
+      if !isWild { prepare(machine.setup.store(value, at: target, 2)) }
     } else {
-      prepare(Setup.move(Int(made.modRM & 7 | ((made.rex ?? 0) & 1) << 3), value | random.next() << 16))
+      prepare(machine.setup.move(Int(made.modRM & 7 | ((made.rex ?? 0) & 1) << 3), value | random.next() << 16))
     }
   }
 
   private mutating func prepareBase(_ made: Assembly) {
     let register = Int(made.modRM & 7 | ((made.rex ?? 0) & 1) << 3)
     let value = random.chance(50) ? middle() : random.chance(80) ? random.next() & 0x7fff_ffff_ffff : random.next()
-    prepare(Setup.move(register, value))
+    prepare(machine.setup.move(register, value))
   }
 
   private static var farDistance: Int { 60 }
@@ -185,11 +210,12 @@ extension ProgramMaker {
   private mutating func prepareFarTarget(_ form: InstructionForm, _ target: UInt64?) -> UInt64? {
     guard let at = target, !isWild else { return target }
     if form.systemOperation == .callFarIndirect { prepareStack() }
-    let goal = FuzzMachine.code + UInt64(program.code.count + Self.farDistance + 20)
+    let goal = machine.code + UInt64(program.code.count + Self.farDistance + 20)
     farGoal = goal
-    prepare(Setup.store(goal, at: at, form.size == 2 ? 2 : form.size))
+    prepare(machine.setup.store(goal, at: at, form.size == 2 ? 2 : form.size))
     prepare(
-      Setup.store(UInt64(random.chance(85) ? FuzzMachine.codeSelector : wrongCode()), at: at + UInt64(form.size), 2))
+      machine.setup.store(
+        UInt64(random.chance(85) ? machine.mode.codeSelector : wrongCode()), at: at + UInt64(form.size), 2))
     return at
   }
 
@@ -207,17 +233,17 @@ extension ProgramMaker {
     let top = middle()
     let isReturn = form.systemOperation == .retFar
     // The stores and the move behind them have known lengths: place them first, then the address.
-    let selectorValue = UInt64(random.chance(90) ? FuzzMachine.codeSelector : wrongCode())
-    prepare(Setup.store(selectorValue, at: top + size, min(Int(size), 8)))
+    let selectorValue = UInt64(random.chance(90) ? machine.mode.codeSelector : wrongCode())
+    prepare(machine.setup.store(selectorValue, at: top + size, min(Int(size), 8)))
     if !isReturn {
-      prepare(Setup.store(random.next() & 0x204ed5, at: top + 2 * size, Int(size)))
-      prepare(Setup.store(middle(), at: top + 3 * size, Int(size)))
+      prepare(machine.setup.store(random.next() & 0x204ed5, at: top + 2 * size, Int(size)))
+      prepare(machine.setup.store(middle(), at: top + 3 * size, Int(size)))
       let stack = UInt64(random.chance(90) ? FuzzMachine.dataSelector : selector())
-      prepare(Setup.store(stack, at: top + 4 * size, Int(size)))
+      prepare(machine.setup.store(stack, at: top + 4 * size, Int(size)))
     }
-    prepare(Setup.move(GPR.rsp, top))
-    let store = Setup.store(0, at: top, Int(size))
+    prepare(machine.setup.move(GPR.rsp, stackOffset(top)))
+    let store = machine.setup.store(0, at: top, Int(size))
     let length = made.bytes(at: codeEnd).count
-    prepare(Setup.store(codeEnd + UInt64(store.count + length), at: top, Int(size)))
+    prepare(machine.setup.store(codeEnd + UInt64(store.count + length), at: top, Int(size)))
   }
 }

@@ -4,25 +4,23 @@ internal import VMMCore
 
 @testable internal import X86
 
-/// The software CPU as Linux has a process see the real one: 64-bit user mode, the host's user segments, the oracle's
-/// code page and operand area at their addresses, nothing around them.
+/// The software CPU as Linux has a process see the real one: user mode, the host's user segments, the oracle's code
+/// page and operand area at their addresses, nothing around them. Or in real or virtual-8086 mode, in its first MiB.
 final class FuzzMachine {
-  static let code = UInt64(NATIVE_CODE_ADDRESS)
-  static let area = UInt64(NATIVE_MEMORY_ADDRESS)
+  /// Bytes of the operand area.
   static let areaSize = Int(NATIVE_MEMORY_SIZE)
-  static let codeSelector: UInt16 = 0x33
   static let dataSelector: UInt16 = 0x2b
 
   /// Where the kernel's half begins; it maps the first 2 MiB of memory.
   private static let kernel: UInt64 = 0xffff_8000_0000_0000
   private static let gdt: UInt64 = 0x5000
+  private static let ldt: UInt64 = 0x5400
   private static let idt: UInt64 = 0x2000
   private static let tss: UInt64 = 0x3000
   private static let kernelStack: UInt64 = 0x7000
   /// A HLT for each vector.
   private static let handlers: UInt64 = 0x4000
   private static let physicalCode: UInt64 = 0x20_0000
-  private static let physicalArea = physicalCode + area - code
 
   /// The default model, with what the host's CPU has besides and user code can tell: INVPCID (#GP instead of #UD),
   /// MXCSR.MM; and what that does where the manuals leave it open.
@@ -36,30 +34,104 @@ final class FuzzMachine {
     return model
   }()
 
+  let mode: FuzzMode
   let memory: GuestMemory
   let core: CPUCore
   var cpu: CPU { core.cpu }
-  private let base: CPUState
+  /// What programs start from, but for the registers that are theirs.
+  let base: CPUState
+  /// Offsets of the code and of the operand area in their segments.
+  let code: UInt64
+  let area: UInt64
+  let setup: Setup
 
-  init() throws {
+  init(_ mode: FuzzMode = .long) throws {
+    self.mode = mode
+    (code, area) = (mode.code, mode.area)
+    setup = Setup(codeSize: mode.codeSize)
     memory = try GuestMemory(size: 4 << 20)
     core = CPUCore(memory: memory, model: Self.model)
+    base = mode.isReal ? Self.realState(mode) : Self.userState(mode)
+    if mode.isReal {
+      fillRealTables()
+    } else {
+      mapPages()
+      fillTables()
+    }
+    core.cpu.load(base)
+  }
+
+  private static func userState(_ mode: FuzzMode) -> CPUState {
     var state = Machine.state(.long64)
     state.cr0 = 0x8005_0033 & ~CR0.am
     state.cr4 = CR4.pae | CR4.osfxsr | CR4.osxmmexcpt | CR4.osxsave | CR4.fsgsbase
     state.xcr0 = 3
     state.efer |= EFER.sce
-    state.cs = Segment(selector: Self.codeSelector, base: 0, limit: .max, attributes: 0xa0fb)
-    state.ss = Segment(selector: Self.dataSelector, base: 0, limit: .max, attributes: 0xc0f3)
-    let null = Segment(selector: 0, base: 0, limit: 0, attributes: 0x1_0000)
-    (state.ds, state.es, state.fs, state.gs) = (null, null, null, null)
-    state.gdtr = DescriptorTable(base: Self.kernel + Self.gdt, limit: 0x7f)
-    state.idtr = DescriptorTable(base: Self.kernel + Self.idt, limit: 0xfff)
-    state.tr = Segment(selector: 0x40, base: Self.kernel + Self.tss, limit: 0x67, attributes: 0x8b)
-    base = state
-    mapPages()
-    fillTables()
-    core.cpu.load(state)
+    state.cs = segment(mode.codeSelector)
+    state.es = segment(mode.dataSelector(SegmentNumber.es))
+    state.ss = segment(mode.dataSelector(SegmentNumber.ss))
+    state.ds = segment(mode.dataSelector(SegmentNumber.ds))
+    state.fs = segment(mode.dataSelector(SegmentNumber.fs))
+    state.gs = segment(mode.dataSelector(SegmentNumber.gs))
+    state.gdtr = DescriptorTable(base: kernel + gdt, limit: 0x7f)
+    let limit = LocalSegment.areInstalled ? UInt32(8 * LocalSegment.all.count - 1) : 0
+    state.ldtr = Segment(selector: 0x50, base: kernel + ldt, limit: limit, attributes: limit == 0 ? 0x1_0000 : 0x82)
+    state.idtr = DescriptorTable(base: kernel + idt, limit: 0xfff)
+    state.tr = Segment(selector: 0x40, base: kernel + tss, limit: 0x67, attributes: 0x8b)
+    return state
+  }
+
+  /// A segment register as the user's descriptors make it.
+  private static func segment(_ selector: UInt16) -> Segment {
+    switch selector {
+    case 0: return Segment(selector: 0, base: 0, limit: 0, attributes: 0x1_0000)
+    case 0x33: return Segment(selector: 0x33, base: 0, limit: .max, attributes: 0xa0fb)
+    case 0x23: return Segment(selector: 0x23, base: 0, limit: .max, attributes: 0xc0fb)
+    case 0x2b: return Segment(selector: 0x2b, base: 0, limit: .max, attributes: 0xc0f3)
+    default:
+      let entry = LocalSegment.all[Int(selector >> 3)]
+      let bits = LocalSegment.descriptor(entry) >> 40
+      return Segment(
+        selector: selector, base: UInt64(entry.base), limit: entry.limit, attributes: UInt32(bits & 0xf0ff))
+    }
+  }
+
+  /// Real mode's state; virtual-8086 mode adds tables for a 32-bit kernel.
+  private static func realState(_ mode: FuzzMode) -> CPUState {
+    var state = Machine.state(.real16)
+    let attributes: UInt32 = mode == .v86 ? 0xf3 : 0x93
+    func segment(_ selector: UInt16, _ attributes: UInt32) -> Segment {
+      Segment(selector: selector, base: UInt64(selector) << 4, limit: 0xffff, attributes: attributes)
+    }
+    state.cs = segment(mode.codeSelector, mode == .v86 ? 0xf3 : 0x9b)
+    state.es = segment(mode.dataSelector(SegmentNumber.es), attributes)
+    state.ss = segment(mode.dataSelector(SegmentNumber.ss), attributes)
+    state.ds = segment(mode.dataSelector(SegmentNumber.ds), attributes)
+    state.fs = segment(mode.dataSelector(SegmentNumber.fs), attributes)
+    state.gs = segment(mode.dataSelector(SegmentNumber.gs), attributes)
+    state.cr0 = mode == .v86 ? 0x33 : 0x32
+    state.cr4 = CR4.osfxsr | CR4.osxmmexcpt | CR4.osxsave
+    state.xcr0 = 3
+    state.idtr = DescriptorTable(base: mode == .v86 ? idt : 0, limit: mode == .v86 ? 0x7ff : 0x3ff)
+    state.gdtr = DescriptorTable(base: gdt, limit: 0x2f)
+    state.tr = Segment(selector: 0x28, base: tss, limit: 0x67, attributes: 0x8b)
+    state.rflags = mode == .v86 ? 2 | RFlags.vm : 2
+    return state
+  }
+
+  /// Interrupt vectors, and the gates of the kernel of virtual-8086 mode, with handlers in its flat segments.
+  private func fillRealTables() {
+    for vector in UInt64(0)..<256 {
+      let target = Self.handlers + 16 * vector
+      memory.store(UInt32(target & 0xf | (target >> 4) << 16), at: GuestPhysicalAddress(4 * vector))
+      memory.store(target | 8 << 16 | 0xee << 40, at: GuestPhysicalAddress(Self.idt + 8 * vector))
+      memory.write([0xf4], at: GuestPhysicalAddress(target))
+    }
+    memory.store(UInt64(0x00cf_9b00_0000_ffff), at: GuestPhysicalAddress(Self.gdt + 8))
+    memory.store(UInt64(0x00cf_9300_0000_ffff), at: GuestPhysicalAddress(Self.gdt + 16))
+    memory.store(UInt32(Self.kernelStack), at: GuestPhysicalAddress(Self.tss + 4))
+    memory.store(UInt32(16), at: GuestPhysicalAddress(Self.tss + 8))
+    memory.store(UInt16.max, at: GuestPhysicalAddress(Self.tss + 0x66))
   }
 
   /// Linux's descriptors for kernel and user code, and its gates: user code may use those of INT3 and INTO.
@@ -79,6 +151,9 @@ final class FuzzMachine {
       memory.write([0xf4], at: GuestPhysicalAddress(target))
     }
     memory.store(Self.kernel + Self.kernelStack, at: GuestPhysicalAddress(Self.tss + 4))
+    for (index, entry) in LocalSegment.all.enumerated() {
+      memory.store(LocalSegment.descriptor(entry), at: GuestPhysicalAddress(Self.ldt + 8 * UInt64(index)))
+    }
     // No port is for the program.
     memory.store(UInt16.max, at: GuestPhysicalAddress(Self.tss + 0x66))
   }
@@ -91,25 +166,37 @@ final class FuzzMachine {
     memory.store(tables + 0x4003, at: GuestPhysicalAddress(tables + 256 * 8))
     memory.store(tables + 0x5003, at: GuestPhysicalAddress(tables + 0x4000))
     memory.store(UInt64(0x83), at: GuestPhysicalAddress(tables + 0x5000))
-    for linear in [Self.code, Self.area, Self.area + 4096] {
+    for linear in [mode.codeLinear, mode.areaLinear, mode.areaLinear + 4096] {
       let entry = GuestPhysicalAddress(tables + 0x3000 + (linear >> 12 & 0x1ff) * 8)
-      let noExecute: UInt64 = linear == Self.code ? 0 : 1 << 63
-      memory.store(noExecute | (linear - Self.code + Self.physicalCode) | 7, at: entry)
+      let noExecute: UInt64 = linear == mode.codeLinear ? 0 : 1 << 63
+      memory.store(noExecute | physical(linear).rawValue | 7, at: entry)
     }
+  }
+
+  /// Where a linear address of the code or the operands lies.
+  private func physical(_ linear: UInt64) -> GuestPhysicalAddress {
+    GuestPhysicalAddress(mode.isReal ? linear : linear &- mode.codeLinear &+ Self.physicalCode)
   }
 
   // MARK: State
 
-  /// Takes a state over, with memory and nothing in the code page.
+  /// Takes a state over, with memory, of which all but the area is zero.
   func load(_ state: NativeState, memory bytes: [UInt8]) {
-    memory.write(bytes, at: GuestPhysicalAddress(Self.physicalArea))
+    if mode.isReal {
+      memory.write([UInt8](repeating: 0, count: mode.window.count), at: GuestPhysicalAddress(mode.window.lowerBound))
+      memory.write([UInt8](repeating: 0, count: 0x1000), at: GuestPhysicalAddress(mode.codeLinear & ~0xfff))
+    }
+    memory.write(bytes, at: physical(mode.areaLinear))
     let cpu = self.cpu
     for number in 0..<16 { cpu[number] = state.register(number) }
-    cpu.rip = Self.code
+    cpu.rip = code
     cpu.rflags = state.rflags & UInt64(NATIVE_FLAGS) | 0x202
-    for number in [SegmentNumber.es, SegmentNumber.cs, SegmentNumber.ss, SegmentNumber.ds] { cpu.reset(number, base) }
-    cpu.reset(SegmentNumber.fs, base, at: state.fs_base)
-    cpu.reset(SegmentNumber.gs, base, at: state.gs_base)
+    if mode == .v86 { cpu.rflags |= RFlags.vm | state.rflags & RFlags.iopl }
+    for number in 0..<6 { cpu.reset(number, base) }
+    if mode.is64 {
+      cpu.reset(SegmentNumber.fs, base, at: state.fs_base)
+      cpu.reset(SegmentNumber.gs, base, at: state.gs_base)
+    }
     cpu.modeChanged()
     cpu.cr2 = 0
     cpu.pendingEvent = nil
@@ -129,11 +216,14 @@ final class FuzzMachine {
   func store(to state: inout NativeState) {
     let cpu = self.cpu
     for number in 0..<16 { state.setRegister(number, cpu[number]) }
-    state.rip = cpu.rip &- Self.code
+    state.rip = cpu.rip &- code
     state.rflags = cpu.rflags
     state.cr2 = cpu.cr2
-    state.fs_base = cpu.segmentBase(SegmentNumber.fs)
-    state.gs_base = cpu.segmentBase(SegmentNumber.gs)
+    // In other than 64-bit code the selectors say it.
+    state.fs_base = mode.is64 ? cpu.segmentBase(SegmentNumber.fs) : 0
+    state.gs_base = mode.is64 ? cpu.segmentBase(SegmentNumber.gs) : 0
+    state.ss = UInt64(cpu.segmentSelector(SegmentNumber.ss))
+    state.cs = UInt64(cpu.segmentSelector(SegmentNumber.cs))
     state.es = UInt64(cpu.segmentSelector(SegmentNumber.es))
     state.ds = UInt64(cpu.segmentSelector(SegmentNumber.ds))
     state.fs = UInt64(cpu.segmentSelector(SegmentNumber.fs))
@@ -156,64 +246,118 @@ final class FuzzMachine {
     for lane in 0..<32 { state.setField(160 + 8 * lane, cpu[Slot.xmm + lane]) }
   }
 
-  func operands() -> [UInt8] { memory.read(GuestPhysicalAddress(Self.physicalArea), count: Self.areaSize) ?? [] }
-
-  func word(at linear: UInt64) -> UInt64 {
-    memory.load(GuestPhysicalAddress(linear &- Self.area &+ Self.physicalArea), as: UInt64.self) ?? 0
+  /// The memory that the program could have changed.
+  func operands() -> [UInt8] {
+    memory.read(physical(mode.window.lowerBound), count: mode.window.count) ?? []
   }
 
   // MARK: Running
 
-  /// Places code at an offset of the code page.
+  /// Places code at an offset from the program's first byte.
   func place(_ bytes: [UInt8], at offset: Int) {
-    memory.write(bytes, at: GuestPhysicalAddress(Self.physicalCode + UInt64(offset)))
+    memory.write(bytes, at: physical(mode.codeLinear + UInt64(offset)))
   }
 
   /// The code page as it is.
-  func placed(_ count: Int) -> [UInt8] { memory.read(GuestPhysicalAddress(Self.physicalCode), count: count) ?? [] }
+  func placed(_ count: Int) -> [UInt8] { memory.read(physical(mode.codeLinear), count: count) ?? [] }
+
+  /// The handler at RIP, by its address.
+  private var handler: UInt64? {
+    let distance = cpu.codeLinear(cpu.rip) &- (mode.isReal ? 0 : Self.kernel) &- Self.handlers
+    return distance < 0x1000 ? distance : nil
+  }
 
   /// Executes instruction by instruction until RIP is `end`, an exception has been delivered, or too many have been
   /// executed.
   func step(to end: UInt64) -> FuzzEnd {
     for _ in 0..<200 {
       if cpu.rip == end { return .arrived }
-      if cpu.step() != nil || cpu.settleEvents() != nil { return .stuck }
-      if cpu.privilegeLevel == 0 { return .event(leaveHandler(cpu.rip)) }
+      if let stop = cpu.step(), !answers(stop) { return .stuck }
+      if cpu.settleEvents() != nil { return .stuck }
+      if let handler { return .event(leaveHandler(handler)) }
     }
     return .stuck
   }
 
-  /// Runs code of this length, which UD2 follows, in blocks.
+  /// What follows a program to end it: UD2, or HLT in real mode, where an exception would write to the stack.
+  var closing: [UInt8] { mode == .real ? [0xf4] : [0x0f, 0x0b] }
+
+  /// Runs code of this length, which `closing` follows, in blocks.
   func runBlocks(_ length: Int) -> FuzzEnd {
-    guard cpu.run(until: cpu.retired + 400) == .halted, cpu.privilegeLevel == 0 else { return .stuck }
-    let event = leaveHandler(cpu.rip &- 1)
-    guard cpu.rip == Self.code + UInt64(length), event.vector == ExceptionVector.invalidOpcode else {
+    let limit = cpu.retired + 400
+    var end = cpu.run(until: limit)
+    while answers(end) { end = cpu.run(until: limit) }
+    return end == .halted ? closeRun(length) : .stuck
+  }
+
+  /// How the program of this length ended that has brought the CPU to a HLT: `closing`, or a handler's.
+  func closeRun(_ length: Int) -> FuzzEnd {
+    cpu.rip &-= 1
+    guard let handler else {
+      cpu[Slot.halted] = 0
+      return mode == .real && cpu.rip == code + UInt64(length) ? .arrived : .stuck
+    }
+    let event = leaveHandler(handler)
+    guard cpu.rip == code + UInt64(length), event.vector == ExceptionVector.invalidOpcode else {
       return .event(event)
     }
     cpu[Slot.systemFlags] &= ~RFlags.rf
     return .arrived
   }
 
-  /// Reads the frame of the handler at `address`, and gives RIP, RSP and the flags back the values of the program.
-  private func leaveHandler(_ address: UInt64) -> FuzzEvent {
-    let vector = UInt8(truncatingIfNeeded: (address &- Self.kernel &- Self.handlers) >> 4)
-    var event = FuzzEvent(vector: vector, errorCode: 0)
-    var frame = (0..<6).map { supervisorWord(cpu.rsp &- Self.kernel &+ 8 * UInt64($0)) }
-    if [8, 10, 11, 12, 13, 14, 17].contains(vector) {
-      event.errorCode = UInt32(truncatingIfNeeded: frame.removeFirst())
+  /// Ports read as a constant, and take everything.
+  private func answers(_ end: RunEnd) -> Bool {
+    guard end == .exit else { return false }
+    switch cpu.requestedExit {
+    case .portRead: cpu.answer(Self.portValue)
+    case .portWrite: cpu.answer(0)
+    default: return false
     }
+    return true
+  }
+
+  static let portValue: UInt64 = 0x5aa5_c33c
+
+  /// Reads the frame of the handler of a vector (16 bytes each), and gives RIP, RSP, the flags and the segments back
+  /// the values of the program.
+  private func leaveHandler(_ handler: UInt64) -> FuzzEvent {
+    let vector = UInt8(truncatingIfNeeded: handler >> 4)
+    var event = FuzzEvent(vector: vector, errorCode: 0)
+    let hasErrorCode = [8, 10, 11, 12, 13, 14, 17].contains(vector) && mode != .real
+    let size: UInt64 = mode == .real ? 2 : mode == .v86 ? 4 : 8
+    let top = mode == .real ? cpu.segmentBase(SegmentNumber.ss) + cpu.rsp & 0xffff : cpu.rsp
+    var frame = (0..<10).map { word(at: top &+ size &* UInt64($0), size) }
+    if hasErrorCode { event.errorCode = UInt32(truncatingIfNeeded: frame.removeFirst()) }
     cpu.rip = frame[0]
-    cpu.rflags = frame[2]
-    cpu.rsp = frame[3]
     cpu[Slot.halted] = 0
-    cpu.reset(SegmentNumber.cs, base)
-    cpu.reset(SegmentNumber.ss, base)
+    switch mode {
+    case .real:
+      cpu.setRealCode(UInt16(truncatingIfNeeded: frame[1]))
+      cpu.rflags = cpu.rflags & ~0xffff | frame[2]
+      cpu.rsp = cpu.rsp & ~0xffff | (cpu.rsp &+ 6) & 0xffff
+    case .v86:
+      cpu.rflags = frame[2]
+      cpu.rsp = frame[3]
+      let order = [
+        SegmentNumber.cs, SegmentNumber.ss, SegmentNumber.es, SegmentNumber.ds, SegmentNumber.fs, SegmentNumber.gs,
+      ]
+      for (number, value) in zip(order, [frame[1]] + frame[4...8]) {
+        cpu.reset(number, base, at: (value & 0xffff) << 4, selector: UInt16(truncatingIfNeeded: value))
+      }
+    default:
+      cpu.rflags = frame[2]
+      cpu.rsp = frame[3]
+      cpu.reset(SegmentNumber.cs, base)
+      cpu.reset(SegmentNumber.ss, base, selector: UInt16(truncatingIfNeeded: frame[4]))
+    }
     cpu.modeChanged()
     return event
   }
 
-  private func supervisorWord(_ address: UInt64) -> UInt64 {
-    memory.load(GuestPhysicalAddress(address), as: UInt64.self) ?? 0
+  private func word(at address: UInt64, _ size: UInt64) -> UInt64 {
+    let at = GuestPhysicalAddress(mode.isReal ? address : address &- Self.kernel)
+    let value = memory.load(at, as: UInt64.self) ?? 0
+    return size == 8 ? value : value & (1 << (8 * size) - 1)
   }
 }
 
@@ -232,9 +376,10 @@ struct FuzzEvent: Equatable {
 }
 
 extension CPU {
-  fileprivate func reset(_ number: Int, _ state: CPUState, at base: UInt64? = nil) {
+  fileprivate func reset(_ number: Int, _ state: CPUState, at base: UInt64? = nil, selector: UInt16? = nil) {
     var segment = [state.es, state.cs, state.ss, state.ds, state.fs, state.gs][number]
     if let base { segment.base = base }
+    if let selector { segment.selector = selector }
     setSegment(number, segment)
   }
 }

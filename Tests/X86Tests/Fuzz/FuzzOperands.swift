@@ -12,24 +12,30 @@ extension ProgramMaker {
     if form.handler == .vector { return middle(alignment: random.chance(85) || Emulator.isOracle ? 16 : 1) }
     if form.handler == .cmpxchg8b { return middle(alignment: random.chance(90) ? 16 : 1) }
     // The border of the two pages is a place of its own.
-    return random.chance(5) ? FuzzMachine.area + 4096 - UInt64(random.below(16)) : middle()
+    return random.chance(5) ? machine.area + 4096 - UInt64(random.below(16)) : middle()
   }
 
   /// Holes around the area and across its end, addresses that are not canonical, the kernel's half.
   private mutating func wildTarget() -> UInt64 {
-    let end = FuzzMachine.area + UInt64(FuzzMachine.areaSize)
-    switch random.below(6) {
+    let end = machine.area + UInt64(FuzzMachine.areaSize)
+    if machine.mode.codeSize == Mode.code16 && random.chance(40) {
+      // The end of 64 KiB, and what 16 bits do not reach.
+      return random.chance(70) ? 0x1_0000 &- UInt64(random.below(32)) : random.interesting() & 0xffff_ffff
+    }
+    switch random.below(machine.mode.is64 ? 6 : 4) {
     case 0, 1: return end &- UInt64(random.below(64))
-    case 2: return FuzzMachine.area &- UInt64(random.below(64))
+    case 2: return machine.area &- UInt64(random.below(64))
+    case 3 where !machine.mode.is64: return 0 &- UInt64(random.below(64)) & 0xffff_ffff
     case 3: return 0x8000_0000_0000 &- UInt64(random.below(32))
     case 4: return 0x8000_0000_0000 &+ random.next() & 0x3fff_ffff_ffff_ffff
     default: return UInt64(random.below(4096))
     }
   }
 
-  /// A memory operand at `target`. `avoid` has a bit for each register that must keep its value.
+  /// A memory operand at `target`, an offset in DS. `avoid` has a bit for each register that must keep its value.
   mutating func memoryOperand(at target: UInt64, avoiding avoid: UInt64 = 0) -> MemoryOperand {
     lastTarget = target
+    if !machine.mode.is64 { return segmentedOperand(at: target, avoiding: avoid) }
     var operand = MemoryOperand()
     var address = target
     if random.chance(12) {
@@ -41,7 +47,7 @@ extension ProgramMaker {
         address = offset
       }
     }
-    operand.is32Bit = address <= 0xffff_ffff && random.chance(8)
+    operand.hasOtherSize = address <= 0xffff_ffff && random.chance(8)
     let form = random.below(10)
     if form < 2 && address == UInt64(bitPattern: Int64(Int32(truncatingIfNeeded: address))) {
       operand.sib = 0x25
@@ -67,12 +73,12 @@ extension ProgramMaker {
     var index = hasIndex && chosen != 4 ? chosen : nil
     let scale = random.below(4)
     if let index { rest = rest &- machine.cpu.gpr(index) << UInt64(scale) }
-    if !operand.is32Bit && Int64(bitPattern: rest) != Int64(Int32(truncatingIfNeeded: rest)) {
+    if !operand.hasOtherSize && Int64(bitPattern: rest) != Int64(Int32(truncatingIfNeeded: rest)) {
       index = nil
       rest = small()
       let value = address &- rest
       guard base != 4, avoid & 1 << UInt64(base) == 0 else { return fallback(operand, address, avoid) }
-      prepare(Setup.move(base, value))
+      prepare(machine.setup.move(base, value))
     }
     place(&operand, base, index, scale, rest)
     return operand
@@ -82,7 +88,7 @@ extension ProgramMaker {
   private mutating func fallback(_ start: MemoryOperand, _ address: UInt64, _ avoid: UInt64) -> MemoryOperand {
     var operand = start
     let base: Int = (8..<16).first { avoid & 1 << UInt64($0) == 0 } ?? 11
-    prepare(Setup.move(base, address))
+    prepare(machine.setup.move(base, address))
     place(&operand, base, nil, 0, 0)
     return operand
   }
@@ -91,7 +97,7 @@ extension ProgramMaker {
     random.chance(60) ? UInt64(bitPattern: Int64(random.below(256) - 128)) : UInt64(random.below(0x10000))
   }
 
-  private func place(_ operand: inout MemoryOperand, _ base: Int, _ index: Int?, _ scale: Int, _ rest: UInt64) {
+  func place(_ operand: inout MemoryOperand, _ base: Int, _ index: Int?, _ scale: Int, _ rest: UInt64) {
     let fitsByte = Int64(bitPattern: rest) == Int64(Int8(truncatingIfNeeded: rest))
     let isZero = rest == 0 && base & 7 != 5
     let mod: UInt8 = isZero ? 0 : fitsByte ? 1 : 2

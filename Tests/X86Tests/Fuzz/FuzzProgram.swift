@@ -8,7 +8,7 @@ struct FuzzProgram {
   var code: [UInt8] = []
   var start = NativeState.initial
   var memory: [UInt8] = []
-  /// The forms that were executed, as indices of `FormCatalog.all`; what only prepares for them is counted apart.
+  /// The forms that were executed, as indices of the mode's forms; what only prepares for them is counted apart.
   var forms: [Int] = []
   var preparations = 0
   /// Where each instruction or preparation starts, for reports.
@@ -34,6 +34,8 @@ struct ProgramMaker {
   }
 
   let machine: FuzzMachine
+  /// Every form that the mode has.
+  let forms: [InstructionForm]
   var random: SeededRandom
   var source: SeededRandom
   var program = FuzzProgram()
@@ -44,12 +46,14 @@ struct ProgramMaker {
 
   init(machine: FuzzMachine) {
     self.machine = machine
+    forms = machine.mode.forms
+    let (mode, forms) = (machine.mode, forms)
     random = SeededRandom(seed: 0)
     source = SeededRandom(seed: 0)
-    let covered = FormCatalog.all.indices.filter { FormCatalog.all[$0].exclusion == nil }
-    privileged = covered.filter { FormCatalog.all[$0].isPrivileged }
-    let usable = covered.filter { !FormCatalog.all[$0].isPrivileged }
-    func those(_ families: [FormFamily]) -> [Int] { usable.filter { families.contains(FormCatalog.all[$0].family) } }
+    let covered = forms.indices.filter { forms[$0].exclusion(in: mode) == nil }
+    privileged = covered.filter { forms[$0].isPrivileged(in: mode) }
+    let usable = covered.filter { !forms[$0].isPrivileged(in: mode) }
+    func those(_ families: [FormFamily]) -> [Int] { usable.filter { families.contains(forms[$0].family) } }
     let floating = those([.x87])
     let vector = those([.mmx, .sse])
     let rare = those([.state, .segments, .far])
@@ -76,7 +80,7 @@ struct ProgramMaker {
     makeStart(wantsFault)
     machine.load(program.start, memory: program.memory)
     let theme = pickTheme()
-    if let first { append(first, keepingFaults: FormCatalog.all[first].isPrivileged) }
+    if let first { append(first, keepingFaults: forms[first].isPrivileged(in: machine.mode)) }
     for _ in 0..<random.pick([1, 2, 3, 4, 6, 8, 12, 16, 24]) {
       guard program.code.count < 900, !program.isOver else { break }
       append(theme.forms[random.below(theme.forms.count)])
@@ -105,11 +109,13 @@ struct ProgramMaker {
     var state = NativeState.random(&source)
     for number in 0..<16 {
       state.setRegister(number, random.chance(15) ? middle() : random.interesting())
+      if !machine.mode.is64 { state.setRegister(number, number < 8 ? state.register(number) & 0xffff_ffff : 0) }
     }
-    state.gpr.4 = FuzzMachine.area + 4096 + 8 * UInt64(random.below(64))
+    state.gpr.4 = machine.area + 4096 + 8 * UInt64(random.below(64))
     state.rflags = random.next() & 0x8d5 | (random.chance(25) ? 0x400 : 0) | (random.chance(8) ? 0x4000 : 0) | 0x202
     state.fs_base = random.chance(50) ? middle() : random.interesting() & 0x7fff_ffff_ffff
     state.gs_base = random.chance(50) ? middle() : 0 &- (random.next() & 0xffff_ffff)
+    makeSegments(&state)
     let unmasked = random.chance(15) && !Emulator.isOracle
     if !unmasked {
       state.setField(0, state.field(0, as: UInt16.self) | 0x3f)
@@ -123,14 +129,28 @@ struct ProgramMaker {
     program.start = state
   }
 
-  /// An address well within the operand area.
+  /// What the mode has instead of bases of FS and GS.
+  private mutating func makeSegments(_ state: inout NativeState) {
+    let mode = machine.mode
+    guard !mode.is64 else { return }
+    (state.fs_base, state.gs_base) = (0, 0)
+    if mode == .v86 { state.rflags |= random.chance(70) ? RFlags.iopl : 0 }
+    state.cs = UInt64(mode.codeSelector)
+    state.es = UInt64(mode.dataSelector(SegmentNumber.es))
+    state.ss = UInt64(mode.dataSelector(SegmentNumber.ss))
+    state.ds = UInt64(mode.dataSelector(SegmentNumber.ds))
+    state.fs = UInt64(mode.dataSelector(SegmentNumber.fs))
+    state.gs = UInt64(mode.dataSelector(SegmentNumber.gs))
+  }
+
+  /// An offset well within the operand area.
   mutating func middle(alignment: Int = 1) -> UInt64 {
-    FuzzMachine.area + UInt64((1200 + random.below(5600)) / alignment * alignment)
+    machine.area + UInt64((1200 + random.below(5600)) / alignment * alignment)
   }
 
   // MARK: Growing the program
 
-  var codeEnd: UInt64 { FuzzMachine.code + UInt64(program.code.count) }
+  var codeEnd: UInt64 { machine.code + UInt64(program.code.count) }
 
   /// Executes code that an instruction needs before it.
   mutating func prepare(_ bytes: [UInt8]) {
@@ -143,14 +163,16 @@ struct ProgramMaker {
   }
 
   private mutating func append(_ number: Int, keepingFaults: Bool = false) {
-    let form = FormCatalog.all[number]
+    let form = forms[number]
     let bytes = assemble(form)
     guard program.end == .arrived else { return }
     let before = program.code.count
     machine.place(bytes, at: before)
     program.code += bytes
     let end = machine.step(to: codeEnd)
-    if !keepingFaults, case .event(let event) = end, shouldTakeBack(event, form) {
+    if !keepingFaults, case .event(let event) = end, machine.cpu.rip == machine.code + UInt64(before),
+      shouldTakeBack(event, form)
+    {
       program.code.removeLast(bytes.count)
       machine.cpu[Slot.systemFlags] &= ~RFlags.rf
       if event.vector == ExceptionVector.floatingPoint { prepare([0xdb, 0xe2]) }
@@ -164,46 +186,59 @@ struct ProgramMaker {
     if end == .arrived { coverSelectors(form) }
   }
 
+  private mutating func cover(_ form: InstructionForm) {
+    if form.handler == .bsf || form.handler == .bsr { coverFlags() }
+    coverSelectors(form)
+  }
+
+  /// CMP EAX, EAX: the flags behind BSF and BSR, but for ZF, are those of another processor generation.
+  private mutating func coverFlags() { prepare([0x39, 0xc0]) }
+
   /// FNSTENV, FNSAVE, and FXSAVE and XSAVE without REX.W store selectors that a context switch of the host takes away:
   /// they are overwritten.
   private mutating func coverSelectors(_ form: InstructionForm) {
     guard form.isMemory, case .row(let row) = form.modRM else { return }
     if form.isStateTransfer && form.size == 4 && [0, 4, 6].contains(row) {
-      for offset: UInt64 in [12, 20] { prepare(Setup.store(0, at: lastTarget + offset, 4)) }
+      for offset: UInt64 in [12, 20] { prepare(machine.setup.store(0, at: lastTarget + offset, 4)) }
     }
     guard form.handler == .x87, row == 6, form.opcode & ~4 == 0xd9 else { return }
-    for offset: UInt64 in form.size == 2 ? [8, 12] : [16, 24] { prepare(Setup.store(0, at: lastTarget + offset, 2)) }
+    for offset: UInt64 in form.size == 2 ? [8, 12] : [16, 24] {
+      prepare(machine.setup.store(0, at: lastTarget + offset, 2))
+    }
   }
 
   /// Most instructions that fault are taken out again, so that programs get long. That works for those that have
   /// changed nothing.
   private mutating func shouldTakeBack(_ event: FuzzEvent, _ form: InstructionForm) -> Bool {
     guard [0, 12, 13, 14, 16].contains(event.vector), form.family != .strings, form.family != .far else { return false }
+    // An exception in real mode has written to the stack.
+    if machine.mode == .real { return false }
     return !random.chance(10)
   }
 
   /// An instruction that faults: privileged, or with an operand where there is nothing.
-  private mutating func appendFault(_ forms: [Int]) {
+  private mutating func appendFault(_ choice: [Int]) {
     let number: Int
     var bytes: [UInt8]
-    if random.chance(25) {
+    if random.chance(25) && !privileged.isEmpty {
       number = privileged[random.below(privileged.count)]
-      bytes = assemble(FormCatalog.all[number])
+      bytes = assemble(forms[number])
     } else {
-      number = forms[random.below(forms.count)]
+      number = choice[random.below(choice.count)]
       isWild = true
-      bytes = assemble(FormCatalog.all[number])
+      bytes = assemble(forms[number])
       isWild = false
     }
     guard program.end == .arrived else { return }
+    let form = forms[number]
     program.offsets.append(program.code.count)
     machine.place(bytes, at: program.code.count)
     program.code += bytes
     program.forms.append(number)
-    program.isApproximate = FormCatalog.all[number].isApproximate
-    program.mask = Emulator.mask(of: FormCatalog.all[number])
+    program.mask = Emulator.mask(of: form)
+    program.isApproximate = form.isApproximate
     program.end = machine.step(to: codeEnd)
-    if program.end == .arrived { coverSelectors(FormCatalog.all[number]) }
+    if program.end == .arrived { cover(form) }
   }
 
   /// The address of the last memory operand.

@@ -37,8 +37,9 @@ extension ProgramMaker {
     if form.isVEX {
       made.rex = UInt8(random.below(8)) & (form.isMemory ? 4 : 5)
       // RORX has no third operand.
-      if form.handler != .rorx { made.register = UInt8(random.below(16)) }
-    } else if random.chance(35) {
+      if form.handler != .rorx { made.register = UInt8(random.below(machine.mode.is64 ? 16 : 8)) }
+      if !machine.mode.is64 { made.rex = nil }
+    } else if machine.mode.is64 && random.chance(35) {
       made.rex = UInt8(random.below(2)) << 2 | (form.isMemory ? 0 : UInt8(random.below(2)))
       // XCHG with R8 is no NOP.
       if form.map == 0 && form.opcode == 0x90 { made.rex = form.handler == .nop ? 0 : 1 }
@@ -87,6 +88,8 @@ extension ProgramMaker {
     } else if !form.isVEX && form.prefix == nil && form.map != 2 && ![.bsf, .bsr, .nop, .touch].contains(form.handler) {
       made.noise = [[0x2e], [0x3e], [0xf3], [0xf2]][random.below(4)]
       if made.locked || form.isLockable { made.noise = [] }
+      // In other than 64-bit code these mean CS and DS.
+      if !machine.mode.is64 && made.noise.first.map({ $0 < 0xf0 }) == true { made.noise = [] }
     }
   }
 
@@ -94,35 +97,41 @@ extension ProgramMaker {
 
   private mutating func prepareImplied(_ form: InstructionForm, _ made: inout Assembly, _ target: inout UInt64?) {
     switch form.handler {
-    case .pushRM, .pushImm, .popRM, .enter: prepareStack()
+    case .pushRM, .pushImm, .popRM, .pushAll, .popAll, .enter: prepareStack()
     case .leave:
-      if !isWild { prepare(Setup.move(GPR.rbp, middle())) }
+      if !isWild { prepare(machine.setup.move(GPR.rbp, stackOffset(middle()))) }
     case .xlat:
       let at = isWild ? pickTarget(form) : middle()
-      prepare(Setup.move(GPR.rbx, at &- machine.cpu.rax & 0xff))
+      prepare(machine.setup.move(GPR.rbx, at &- machine.cpu.rax & 0xff))
     case .divRM, .idivRM: prepareDividend(form)
     case .cmpxchg: prepareComparand(form, target)
     case .cmpxchg8b:
       if let target, !isWild, random.chance(60) {
-        prepare(Setup.load(GPR.rax, from: target))
-        prepare(Setup.load(GPR.rdx, from: target + UInt64(form.size)))
+        prepare(machine.setup.load(GPR.rax, from: target))
+        prepare(machine.setup.load(GPR.rdx, from: target + UInt64(form.size)))
       }
     case .bitReg where form.isMemory: reachBit(made, form, &target)
     case .vector: prepareVector(form, target)
     case .x87: prepareX87(form, target)
     default: break
     }
-    if form.handler == .enter && !isWild { prepare(Setup.move(GPR.rbp, middle())) }
+    if form.handler == .enter && !isWild { prepare(machine.setup.move(GPR.rbp, stackOffset(middle()))) }
   }
 
   /// RSP in the operand area, or where access fails.
   mutating func prepareStack() {
     if isWild {
-      prepare(Setup.move(GPR.rsp, pickTarget(FormCatalog.all[0])))
+      prepare(machine.setup.move(GPR.rsp, pickTarget(forms[0])))
       return
     }
-    let depth = machine.cpu.rsp &- FuzzMachine.area
-    if depth < 1024 || depth > 7000 { prepare(Setup.move(GPR.rsp, middle())) }
+    let pointer = machine.cpu.rsp & machine.cpu.stackMask
+    let depth = pointer &- stackOffset(machine.area)
+    if depth < 1024 || depth > 7000 { prepare(machine.setup.move(GPR.rsp, stackOffset(middle()))) }
+  }
+
+  /// The offset in SS of what lies at an offset in DS.
+  func stackOffset(_ target: UInt64) -> UInt64 {
+    machine.mode.is64 ? target : offset(of: target, in: SegmentNumber.ss)
   }
 
   /// A dividend whose upper half is mostly small enough.
@@ -137,7 +146,7 @@ extension ProgramMaker {
 
   private mutating func prepareComparand(_ form: InstructionForm, _ target: UInt64?) {
     guard let target, !isWild, random.chance(50) else { return }
-    prepare(Setup.load(GPR.rax, from: target))
+    prepare(machine.setup.load(GPR.rax, from: target))
   }
 
   /// Moves the operand's base so that the bit lies in the area.
@@ -148,15 +157,18 @@ extension ProgramMaker {
     let value = machine.cpu.signExtended(machine.cpu.gpr(number), form.size)
     let words = UInt64(bitPattern: Int64(bitPattern: value) >> Int64(bits.trailingZeroBitCount))
     target = wanted &- words &* UInt64(form.size)
+    if !machine.mode.is64 { target = (wanted &- words &* UInt64(form.size)) & 0xffff_ffff }
   }
 
   private mutating func prepareVector(_ form: InstructionForm, _ target: UInt64?) {
     if form.isStateTransfer { return prepareStateTransfer(form, target) }
-    if form.map == 1 && form.opcode == 0xf7 { prepare(Setup.move(GPR.rdi, isWild ? pickTarget(form) : middle())) }
+    if form.map == 1 && form.opcode == 0xf7 {
+      prepare(machine.setup.move(GPR.rdi, isWild ? pickTarget(form) : middle()))
+    }
     // Lengths of PCMPESTRM and PCMPESTRI.
     if form.map == 3 && (form.opcode == 0x60 || form.opcode == 0x61) && random.chance(60) {
-      prepare(Setup.move(GPR.rax, UInt64(bitPattern: Int64(random.below(40) - 20))))
-      prepare(Setup.move(GPR.rdx, UInt64(bitPattern: Int64(random.below(40) - 20))))
+      prepare(machine.setup.move(GPR.rax, UInt64(bitPattern: Int64(random.below(40) - 20))))
+      prepare(machine.setup.move(GPR.rdx, UInt64(bitPattern: Int64(random.below(40) - 20))))
     }
   }
 
@@ -164,8 +176,8 @@ extension ProgramMaker {
   private mutating func prepareStateTransfer(_ form: InstructionForm, _ target: UInt64?) {
     guard case .row(let row) = form.modRM, let target else { return }
     if row >= 4 && row <= 6 {
-      prepare(Setup.move(GPR.rax, UInt64(random.below(4))))
-      prepare(Setup.move(GPR.rdx, 0))
+      prepare(machine.setup.move(GPR.rax, UInt64(random.below(4))))
+      prepare(machine.setup.move(GPR.rdx, 0))
     }
     guard !isWild else { return }
     let control =
@@ -173,14 +185,16 @@ extension ProgramMaker {
       | (random.chance(85) ? 0x1f80 : 0)
     switch row {
     case 1:
-      if random.chance(95) { prepare(Setup.store(control, at: target + 24, 4)) }
+      if random.chance(95) { prepare(machine.setup.store(control, at: target + 24, 4)) }
     case 2:
-      if random.chance(95) { prepare(Setup.store(control, at: target, 4)) }
+      if random.chance(95) { prepare(machine.setup.store(control, at: target, 4)) }
     case 5:
-      prepare(Setup.store(control, at: target + 24, 4))
+      prepare(machine.setup.store(control, at: target + 24, 4))
       // Components in their initial state are not used: the host's XSAVE would tell.
-      prepare(Setup.store(random.chance(95) ? 3 : 0x108, at: target + 512, 8))
-      for offset in stride(from: UInt64(520), to: 576, by: 8) { prepare(Setup.store(0, at: target + offset, 8)) }
+      prepare(machine.setup.store(random.chance(95) ? 3 : 0x108, at: target + 512, 8))
+      for offset in stride(from: UInt64(520), to: 576, by: 8) {
+        prepare(machine.setup.store(0, at: target + offset, 8))
+      }
     default: break
     }
   }
@@ -190,7 +204,7 @@ extension ProgramMaker {
     guard case .row(let row) = form.modRM, let target, !isWild, random.chance(85) else { return }
     let control = UInt64(X87Control(from: &source).word | 0x3f)
     if form.opcode == 0xd9 && (row == 4 || row == 5) || form.opcode == 0xdd && row == 4 {
-      prepare(Setup.store(control, at: target, 2))
+      prepare(machine.setup.store(control, at: target, 2))
     }
   }
 }

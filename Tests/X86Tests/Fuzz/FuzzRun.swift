@@ -12,9 +12,12 @@ struct FuzzRun {
   }
 
   let machine: FuzzMachine
+  /// For modes that no process can be in; `nil` without KVM.
+  let kvm: KVMOracle?
   private var maker: ProgramMaker
-  /// How often each form of `FormCatalog.all` was executed.
-  private(set) var counts = [Int](repeating: 0, count: FormCatalog.all.count)
+  let forms: [InstructionForm]
+  /// How often each form of the mode was executed.
+  private(set) var counts: [Int]
   private(set) var programs = 0
   /// Instructions of the forms, and those that only prepared for them.
   private(set) var instructions = 0
@@ -29,28 +32,35 @@ struct FuzzRun {
   private(set) var maskedPrograms = 0
   private(set) var masked: [String: OracleMask] = [:]
 
-  init() throws {
-    machine = try FuzzMachine()
+  init(_ mode: FuzzMode = .long) throws {
+    machine = try FuzzMachine(mode)
     maker = ProgramMaker(machine: machine)
+    kvm = mode.isNative ? nil : try? KVMOracle(mode)
+    forms = mode.forms
+    counts = [Int](repeating: 0, count: forms.count)
   }
 
   /// Makes and compares one program. `first` makes it begin with that form.
   mutating func runProgram(seed: UInt64, first: Int? = nil) {
     let program = maker.makeProgram(seed: seed, first: first)
     // Code that wrote to itself, or that the software CPU cannot finish, is no test.
-    guard program.end != .stuck, machine.placed(program.code.count) == program.code else { return }
+    guard program.end != .stuck, machine.placed(program.code.count) == program.code, mode.is64 || stepsAgain(program)
+    else { return }
     programs += 1
     instructions += program.forms.count
     preparations += program.preparations
     for form in program.forms { counts[form] += 1 }
     if case .event(let event) = program.end { exceptions[Int(event.vector & 31)] += 1 }
     var found: [String] = []
-    if let text = compareWithHost(program) { found.append("host: \(text)") }
+    if mode.isNative, let text = compareWithHost(program) { found.append("host: \(text)") }
+    if let text = compareWithKVM(program) { found.append("KVM: \(text)") }
     if let text = compareWithBlocks(program) { found.append("blocks: \(text)") }
     guard !found.isEmpty else { return }
     differences.append(
       Difference(seed: seed, first: first, text: describe(program) + found.map { "\n  " + $0 }.joined()))
   }
+
+  private var mode: FuzzMode { machine.mode }
 
   // MARK: Comparing
 
@@ -80,11 +90,22 @@ struct FuzzRun {
   /// What is left of the notes under the mask of the program's last form.
   private mutating func unmasked(_ notes: [String], _ program: FuzzProgram) -> [String] {
     guard !program.mask.isEmpty, let form = program.forms.last else { return notes }
-    masked[FormCatalog.all[form].maskKey, default: []].formUnion(
+    masked[forms[form].maskKey, default: []].formUnion(
       notes.reduce(into: []) { $0.insert(OracleMask(note: $1)) })
     maskedPrograms += 1
     if program.mask.contains(.end) { return [] }
     return notes.filter { !program.mask.contains(OracleMask(note: $0)) }
+  }
+
+  private func compareWithKVM(_ program: FuzzProgram) -> String? {
+    guard let kvm else { return nil }
+    guard let outcome = try? kvm.run(program) else { return "it failed" }
+    var notes: [String] = []
+    if outcome.end != program.end { notes.append("\(outcome.end), here \(program.end)") }
+    var (state, expected) = (outcome.state, program.after)
+    (state.cr2, expected.cr2) = (0, 0)
+    notes += difference(host: state, here: expected) + difference(outcome.operands, program.memoryAfter)
+    return notes.isEmpty ? nil : notes.joined(separator: ", ")
   }
 
   private func compareFault(_ event: FuzzEvent, _ host: NativeState, _ here: NativeState) -> [String] {
@@ -102,9 +123,19 @@ struct FuzzRun {
     return notes
   }
 
+  /// The program ends in the same way now that all of it is there: it has not read its own bytes.
+  private func stepsAgain(_ program: FuzzProgram) -> Bool {
+    machine.load(program.start, memory: program.memory)
+    machine.place(program.code + machine.closing, at: 0)
+    guard machine.step(to: machine.code + UInt64(program.code.count)) == program.end else { return false }
+    var state = program.start
+    machine.store(to: &state)
+    return difference(host: state, here: program.after).isEmpty && machine.operands() == program.memoryAfter
+  }
+
   private mutating func compareWithBlocks(_ program: FuzzProgram) -> String? {
     machine.load(program.start, memory: program.memory)
-    machine.place(program.code + [0x0f, 0x0b], at: 0)
+    machine.place(program.code + machine.closing, at: 0)
     let end = machine.runBlocks(program.code.count)
     var state = program.start
     machine.store(to: &state)
@@ -124,13 +155,20 @@ struct FuzzRun {
     }
     check("rip", host.rip, here.rip)
     check("rflags", host.rflags, here.rflags)
-    for number in 0..<16 { check("r\(number)", host.register(number), here.register(number)) }
-    check("fs base", host.fs_base, here.fs_base)
-    check("gs base", host.gs_base, here.gs_base)
+    for number in 0..<(mode.is64 ? 16 : 8) {
+      let mask: UInt64 = mode.is64 ? .max : 0xffff_ffff
+      check("r\(number)", host.register(number) & mask, here.register(number) & mask)
+    }
+    if mode.is64 {
+      check("fs base", host.fs_base, here.fs_base)
+      check("gs base", host.gs_base, here.gs_base)
+    }
     check("es", host.es, here.es)
     check("ds", host.ds, here.ds)
     check("fs", host.fs, here.fs)
     check("gs", host.gs, here.gs)
+    check("ss", host.ss, here.ss)
+    if mode.isReal { check("cs", host.cs, here.cs) }
     for (name, offset, size) in FuzzRun.fields {
       if size == 8 {
         check(name, host.field(offset), here.field(offset))
@@ -173,7 +211,7 @@ struct FuzzRun {
 
   /// The program in words and bytes, with the state that it starts from.
   private func describe(_ program: FuzzProgram) -> String {
-    let names = program.forms.map { FormCatalog.all[$0].name }.joined(separator: "; ")
+    let names = program.forms.map { forms[$0].name }.joined(separator: "; ")
     var pieces: [String] = []
     for (index, start) in program.offsets.enumerated() {
       let end = index + 1 < program.offsets.count ? program.offsets[index + 1] : program.code.count

@@ -1,6 +1,6 @@
 @testable internal import X86
 
-/// One form of an instruction in 64-bit code, as the decoder knows it: opcode, operand size, register or memory.
+/// One form of an instruction, as the decoder knows it: opcode, operand size, register or memory.
 struct InstructionForm {
   /// What of ModRM belongs to the form.
   enum ModRM: Equatable {
@@ -51,12 +51,17 @@ struct InstructionForm {
 
 private func byteText(_ byte: UInt8) -> String { (byte < 16 ? "0" : "") + String(byte, radix: 16) }
 
-/// Every form that the decoder accepts in 64-bit code, found by asking it.
+/// Every form that the decoder accepts in code of a size, found by asking it.
 enum FormCatalog {
-  static let all: [InstructionForm] = {
-    var builder = CatalogBuilder()
+  static let all = forms(Mode.code64)
+  static let all32 = forms(Mode.code32)
+  static let all16 = forms(Mode.code16)
+
+  private static func forms(_ codeSize: UInt64) -> [InstructionForm] {
+    var builder = CatalogBuilder(codeSize: codeSize)
     for map in 0...3 {
-      for opcode in UInt8(0)...255 where !(map == 0 && isNoOpcode(opcode)) && !(map == 1 && isEscape(opcode)) {
+      for opcode in UInt8(0)...255 where !(map == 0 && isNoOpcode(opcode, codeSize)) && !(map == 1 && isEscape(opcode))
+      {
         builder.add(map, opcode)
       }
     }
@@ -64,12 +69,13 @@ enum FormCatalog {
       for opcode in UInt8(0)...255 { builder.addVEX(map, opcode) }
     }
     return builder.forms
-  }()
+  }
 
   /// Prefixes, REX, VEX, and the byte that leads to the other maps.
-  private static func isNoOpcode(_ byte: UInt8) -> Bool {
+  private static func isNoOpcode(_ byte: UInt8, _ codeSize: UInt64) -> Bool {
     switch byte {
-    case 0x0f, 0x26, 0x2e, 0x36, 0x3e, 0x40...0x4f, 0x64...0x67, 0xc4, 0xc5, 0xf0, 0xf2, 0xf3: true
+    case 0x0f, 0x26, 0x2e, 0x36, 0x3e, 0x64...0x67, 0xf0, 0xf2, 0xf3: true
+    case 0x40...0x4f, 0xc4, 0xc5: codeSize == Mode.code64
     default: false
     }
   }
@@ -78,13 +84,19 @@ enum FormCatalog {
 }
 
 private struct CatalogBuilder {
+  let codeSize: UInt64
   var forms: [InstructionForm] = []
   private var known: Set<String> = []
+
+  init(codeSize: UInt64) { self.codeSize = codeSize }
+
+  /// REX.W, or VEX.W.
+  private var widths: [Bool] { codeSize == Mode.code64 ? [false, true] : [false] }
 
   mutating func add(_ map: Int, _ opcode: UInt8) {
     let flags = rowFlags(map, opcode)
     for prefix: UInt8? in [nil, 0x66, 0xf3, 0xf2] {
-      for wide in [false, true] {
+      for wide in widths {
         let lead = (prefix.map { [$0] } ?? []) + (wide ? [0x48] : []) + [[], [0x0f], [0x0f, 0x38], [0x0f, 0x3a]][map]
         guard flags & Form.modRM != 0 else {
           consider(lead + [opcode], nil, map, opcode, prefix, wide, flags, isVEX: false)
@@ -99,7 +111,7 @@ private struct CatalogBuilder {
 
   mutating func addVEX(_ map: Int, _ opcode: UInt8) {
     for (pp, prefix) in ([nil, 0x66, 0xf3, 0xf2] as [UInt8?]).enumerated() {
-      for wide in [false, true] {
+      for wide in widths {
         for modRM in candidates(map, opcode) {
           let code: [UInt8] = [
             0xc4, 0xe0 | UInt8(map), (wide ? 0x80 : 0) | 0x78 | UInt8(pp), opcode, modRM,
@@ -122,6 +134,8 @@ private struct CatalogBuilder {
   private func candidates(_ map: Int, _ opcode: UInt8) -> [UInt8] {
     let memory = (UInt8(0)..<8).map { $0 << 3 | 3 }
     if isExact(map, opcode) { return memory + Array(0xc0...0xff) }
+    // LES and LDS; with a register they are VEX prefixes.
+    if map == 0 && (opcode == 0xc4 || opcode == 0xc5) { return memory }
     return memory + (UInt8(0)..<8).map { 0xc1 | $0 << 3 }
   }
 
@@ -180,7 +194,7 @@ private struct CatalogBuilder {
       let op = room.baseAddress!
       let result = unsafe bytes.withUnsafeBufferPointer { buffer in
         var decoder = unsafe Decoder(
-          bytes: buffer.baseAddress!, available: buffer.count, codeSize: Mode.code64, rip: 0x1000)
+          bytes: buffer.baseAddress!, available: buffer.count, codeSize: codeSize, rip: 0x1000)
         return unsafe decoder.decode(into: op)
       }
       return result == .decoded ? unsafe op.pointee : nil
