@@ -35,37 +35,38 @@ extension CPU {
     return true
   }
 
+  /// The registers go one by one, RAX first; nothing is written before all of them can be.
   @inline(never)
   func executePushAll(_ op: Op) -> Bool {
     let size = op.size
-    guard let at = stackArea(size * 8, unit: size, write: true) else { return false }
     for number in 0..<8 {
-      let value = s[number]
-      guard storeWord(value, nextLinear(at, UInt64((7 - number) * size)), size) else { return stackFault() }
+      guard let at = stackSlot(-1 - number, size, write: true), prepareStore(at, size) else { return stackFault() }
+    }
+    for number in 0..<8 {
+      guard let at = stackSlot(-1 - number, size, write: true), storeWord(s[number], at, size) else {
+        return stackFault()
+      }
     }
     setStackPointer(rsp &- UInt64(8 * size))
     return true
   }
 
-  /// The linear address of `size` bytes that are about to be pushed together.
-  private func stackArea(_ size: Int, unit: Int, write: Bool) -> UInt64? {
-    guard let at = stackAddress(0 &- UInt64(size), size, write: write), prepareStore(at, size, unit: unit) else {
-      _ = stackFault()
-      return nil
-    }
-    return at
+  /// The linear address of a value of `size` bytes, counted from the top of the stack on.
+  private func stackSlot(_ index: Int, _ size: Int, write: Bool) -> UInt64? {
+    stackAddress(UInt64(bitPattern: Int64(index * size)), size, write: write)
   }
 
+  /// The registers come one by one, RDI first. Where one faults those before it have their new values, and the stack
+  /// pointer its old one.
   @inline(never)
   func executePopAll(_ op: Op) -> Bool {
     let size = op.size
-    guard let at = stackAddress(0, size * 8, write: false) else { return false }
-    var values = InlineArray<8, UInt64>(repeating: 0)
-    for number in 0..<8 {
-      guard let value = loadWord(nextLinear(at, UInt64((7 - number) * size)), size) else { return stackFault() }
-      values[number] = value
+    for number in (0..<8).reversed() {
+      guard let at = stackSlot(7 - number, size, write: false), let value = loadWord(at, size) else {
+        return stackFault()
+      }
+      if number != GPR.rsp { setRegisterWord(UInt8(number * 8), value, size) }
     }
-    for number in 0..<8 where number != GPR.rsp { setRegisterWord(UInt8(number * 8), values[number], size) }
     setStackPointer(rsp &+ UInt64(8 * size))
     return true
   }

@@ -53,7 +53,7 @@ extension CPU {
     let step = s[Slot.systemFlags] & RFlags.df != 0 ? 0 &- UInt64(size) : UInt64(size)
     switch handler {
     case .movs:
-      guard let from = source(op, size), let to = destination(op, size, write: true), let value = loadWord(from, size),
+      guard let from = source(op, size), let value = loadWord(from, size), let to = destination(op, size, write: true),
         storeWord(value, to, size)
       else { return false }
       advance(GPR.rsi, step, op)
@@ -70,8 +70,9 @@ extension CPU {
       setCompareFlags(rax, value, size)
       advance(GPR.rdi, step, op)
     case .cmps:
-      guard let from = source(op, size), let to = destination(op, size, write: false),
-        let a = loadWord(from, size), let b = loadWord(to, size)
+      // As AMD's processors do: ES:RDI is read first.
+      guard let to = destination(op, size, write: false), let b = loadWord(to, size),
+        let from = source(op, size), let a = loadWord(from, size)
       else { return false }
       setCompareFlags(a, b, size)
       advance(GPR.rsi, step, op)

@@ -77,7 +77,8 @@ extension CPU {
   func restoreFlags(_ image: UInt64, size: Int, level: Int) {
     var mask = RFlags.status | RFlags.tf | RFlags.df | RFlags.nt | RFlags.rf | RFlags.ac | RFlags.id
     if level <= Int(truncatingIfNeeded: s[Slot.systemFlags] >> 12 & 3) { mask |= RFlags.interrupt }
-    if level == 0 { mask |= RFlags.iopl | RFlags.vif | RFlags.vip }
+    if level == 0 { mask |= RFlags.iopl }
+    if level == 0 && isProtected { mask |= RFlags.vif | RFlags.vip }
     if size == 2 { mask &= 0xffff }
     rflags = rflags & ~mask | image & mask
   }

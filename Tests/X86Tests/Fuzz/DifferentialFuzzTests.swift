@@ -87,7 +87,7 @@ extension FuzzRun {
     lines.append("programs ended by exceptions, by vector: \(faults.joined(separator: ", "))")
     lines.append(
       "approximate results: \(approximations), of which the host's to the bit: \(exactApproximations)")
-    if !mode.isNative { lines.append(kvm?.report ?? "without KVM: compared step by step and in blocks only") }
+    if !mode.isNative { lines.append(kvm?.report ?? "without an oracle: compared step by step and in blocks only") }
     let wanted = forms.count - excluded.count
     lines.append(
       "\(mode), seed \(seed): \(instructions) instructions (and \(preparations) that prepare for them) in \(programs) programs, "

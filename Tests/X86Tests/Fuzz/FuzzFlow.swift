@@ -54,7 +54,7 @@ extension ProgramMaker {
     if form.isMemory {
       let at = middle()
       let value = codeEnd + UInt64(goal)
-      prepare(machine.setup.store(value, at: at, max(form.size, 4)))
+      prepare(store(value, at: at, max(form.size, 4)))
       made.memory = memoryOperand(at: isWild ? pickTarget(form) : at)
       return padded(made.bytes(at: codeEnd), to: value, skipped)
     }
@@ -100,8 +100,6 @@ extension ProgramMaker {
     // Which operand of CMPS is touched first differs among processors (19h, model 11h: the second): one may fault.
     let isSafe = form.handler == .cmps && isFromWild
     var to = isWild && !isSafe && random.chance(50) ? pickTarget(form) : middle()
-    // Where both operands are bad, one beyond its segment's limit, processors differ in what they find first.
-    if !machine.mode.is64 && usesSource && to != from && isWild { to = middle() }
     if !isSafe && random.chance(25) { to = from &+ UInt64(bitPattern: Int64(random.below(40) - 20)) }
     if usesSource {
       var address = from
@@ -121,7 +119,7 @@ extension ProgramMaker {
       let count = isWild ? 3000 : random.chance(10) ? 300 : 40
       prepare(machine.setup.move(GPR.rcx, UInt64(random.below(count))))
       // Equal operands make REPE go on.
-      if form.handler == .scas && random.chance(50) { prepare(machine.setup.load(GPR.rax, from: middle())) }
+      if form.handler == .scas && random.chance(50) { prepare(load(GPR.rax, from: middle())) }
     }
     if form.prefix == nil && random.chance(20) { made.noise.append(0xf3) }
     let most: UInt64 = machine.mode.codeSize == Mode.code32 ? 0xffff : 0xffff_ffff
@@ -149,7 +147,7 @@ extension ProgramMaker {
     case .popf: preparePoppedFlags(form)
     case .movToSegment, .lar, .lsl, .verr, .verw: prepareSelector(form, made, target)
     case .loadFarPointer:
-      if let at = target, !isWild { prepare(machine.setup.store(UInt64(selector()), at: at + UInt64(form.size), 2)) }
+      if let at = target, !isWild { prepare(store(UInt64(selector()), at: at + UInt64(form.size), 2)) }
     case .wrfsbase, .wrgsbase: prepareBase(made)
     case .jmpFarIndirect, .callFarIndirect: target = prepareFarTarget(form, target)
     case .retFar, .iret: prepareFarReturn(form, made)
@@ -192,7 +190,7 @@ extension ProgramMaker {
   private mutating func prepareSelector(_ form: InstructionForm, _ made: Assembly, _ target: UInt64?) {
     let value = UInt64(selector())
     if let target {
-      if !isWild { prepare(machine.setup.store(value, at: target, 2)) }
+      if !isWild { prepare(store(value, at: target, 2)) }
     } else {
       prepare(machine.setup.move(Int(made.modRM & 7 | ((made.rex ?? 0) & 1) << 3), value | random.next() << 16))
     }
@@ -212,9 +210,9 @@ extension ProgramMaker {
     if form.systemOperation == .callFarIndirect { prepareStack() }
     let goal = machine.code + UInt64(program.code.count + Self.farDistance + 20)
     farGoal = goal
-    prepare(machine.setup.store(goal, at: at, form.size == 2 ? 2 : form.size))
+    prepare(store(goal, at: at, form.size == 2 ? 2 : form.size))
     prepare(
-      machine.setup.store(
+      store(
         UInt64(random.chance(85) ? machine.mode.codeSelector : wrongCode()), at: at + UInt64(form.size), 2))
     return at
   }
@@ -234,16 +232,16 @@ extension ProgramMaker {
     let isReturn = form.systemOperation == .retFar
     // The stores and the move behind them have known lengths: place them first, then the address.
     let selectorValue = UInt64(random.chance(90) ? machine.mode.codeSelector : wrongCode())
-    prepare(machine.setup.store(selectorValue, at: top + size, min(Int(size), 8)))
+    prepare(store(selectorValue, at: top + size, min(Int(size), 8)))
     if !isReturn {
-      prepare(machine.setup.store(random.next() & 0x204ed5, at: top + 2 * size, Int(size)))
-      prepare(machine.setup.store(middle(), at: top + 3 * size, Int(size)))
+      prepare(store(random.next() & 0x204ed5, at: top + 2 * size, Int(size)))
+      prepare(store(middle(), at: top + 3 * size, Int(size)))
       let stack = UInt64(random.chance(90) ? FuzzMachine.dataSelector : selector())
-      prepare(machine.setup.store(stack, at: top + 4 * size, Int(size)))
+      prepare(store(stack, at: top + 4 * size, Int(size)))
     }
     prepare(machine.setup.move(GPR.rsp, stackOffset(top)))
-    let store = machine.setup.store(0, at: top, Int(size))
+    let preparation = store(0, at: top, Int(size))
     let length = made.bytes(at: codeEnd).count
-    prepare(machine.setup.store(codeEnd + UInt64(store.count + length), at: top, Int(size)))
+    prepare(store(codeEnd + UInt64(preparation.count + length), at: top, Int(size)))
   }
 }

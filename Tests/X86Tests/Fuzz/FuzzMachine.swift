@@ -271,7 +271,7 @@ final class FuzzMachine {
   /// executed.
   func step(to end: UInt64) -> FuzzEnd {
     for _ in 0..<200 {
-      if cpu.rip == end { return .arrived }
+      if cpu.rip == end && cpu.segmentSelector(SegmentNumber.cs) == mode.codeSelector { return .arrived }
       if let stop = cpu.step(), !answers(stop) { return .stuck }
       if cpu.settleEvents() != nil { return .stuck }
       if let handler { return .event(leaveHandler(handler)) }
@@ -367,6 +367,8 @@ enum FuzzEnd: Equatable {
   case event(FuzzEvent)
   /// It asked for something outside, or did not end.
   case stuck
+
+  var vector: UInt8? { if case .event(let event) = self { event.vector } else { nil } }
 }
 
 /// An exception as a process sees it.

@@ -122,7 +122,9 @@ struct ProgramMaker {
       state.setField(24, state.field(24, as: UInt32.self) | 0x1f80)
     }
     // With MXCSR.MM some instructions read no more of an operand than they need: no faults then.
-    if random.chance(10) && !wantsFault && OracleProfile.hasMisalignedSSE { state.setField(26, UInt16(2)) }
+    if random.chance(10) && !wantsFault && machine.mode.isNative && OracleProfile.hasMisalignedSSE {
+      state.setField(26, UInt16(2))
+    }
     state.setField(6, UInt16(truncatingIfNeeded: random.next()) & 0x7ff)
     state.setField(8, random.next() & 0x7fff_ffff_ffff)
     state.setField(16, random.next() & 0x7fff_ffff_ffff)
@@ -162,6 +164,18 @@ struct ProgramMaker {
     program.end = machine.step(to: codeEnd)
   }
 
+  /// Code that stores at an offset in DS as it was when the program began, whatever DS is now.
+  func store(_ value: UInt64, at target: UInt64, _ size: Int) -> [UInt8] {
+    machine.setup.store(value, at: dataOffset(target), size)
+  }
+
+  /// Code that loads all of a register, likewise.
+  func load(_ register: Int, from target: UInt64) -> [UInt8] { machine.setup.load(register, from: dataOffset(target)) }
+
+  private func dataOffset(_ target: UInt64) -> UInt64 {
+    machine.mode.is64 ? target : offset(of: target, in: SegmentNumber.ds)
+  }
+
   private mutating func append(_ number: Int, keepingFaults: Bool = false) {
     let form = forms[number]
     let bytes = assemble(form)
@@ -199,11 +213,11 @@ struct ProgramMaker {
   private mutating func coverSelectors(_ form: InstructionForm) {
     guard form.isMemory, case .row(let row) = form.modRM else { return }
     if form.isStateTransfer && form.size == 4 && [0, 4, 6].contains(row) {
-      for offset: UInt64 in [12, 20] { prepare(machine.setup.store(0, at: lastTarget + offset, 4)) }
+      for offset: UInt64 in [12, 20] { prepare(store(0, at: lastTarget + offset, 4)) }
     }
     guard form.handler == .x87, row == 6, form.opcode & ~4 == 0xd9 else { return }
     for offset: UInt64 in form.size == 2 ? [8, 12] : [16, 24] {
-      prepare(machine.setup.store(0, at: lastTarget + offset, 2))
+      prepare(store(0, at: lastTarget + offset, 2))
     }
   }
 

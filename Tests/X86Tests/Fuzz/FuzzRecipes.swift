@@ -107,8 +107,8 @@ extension ProgramMaker {
     case .cmpxchg: prepareComparand(form, target)
     case .cmpxchg8b:
       if let target, !isWild, random.chance(60) {
-        prepare(machine.setup.load(GPR.rax, from: target))
-        prepare(machine.setup.load(GPR.rdx, from: target + UInt64(form.size)))
+        prepare(load(GPR.rax, from: target))
+        prepare(load(GPR.rdx, from: target + UInt64(form.size)))
       }
     case .bitReg where form.isMemory: reachBit(made, form, &target)
     case .vector: prepareVector(form, target)
@@ -146,7 +146,7 @@ extension ProgramMaker {
 
   private mutating func prepareComparand(_ form: InstructionForm, _ target: UInt64?) {
     guard let target, !isWild, random.chance(50) else { return }
-    prepare(machine.setup.load(GPR.rax, from: target))
+    prepare(load(GPR.rax, from: target))
   }
 
   /// Moves the operand's base so that the bit lies in the area.
@@ -185,15 +185,15 @@ extension ProgramMaker {
       | (random.chance(85) ? 0x1f80 : 0)
     switch row {
     case 1:
-      if random.chance(95) { prepare(machine.setup.store(control, at: target + 24, 4)) }
+      if random.chance(95) { prepare(store(control, at: target + 24, 4)) }
     case 2:
-      if random.chance(95) { prepare(machine.setup.store(control, at: target, 4)) }
+      if random.chance(95) { prepare(store(control, at: target, 4)) }
     case 5:
-      prepare(machine.setup.store(control, at: target + 24, 4))
+      prepare(store(control, at: target + 24, 4))
       // Components in their initial state are not used: the host's XSAVE would tell.
-      prepare(machine.setup.store(random.chance(95) ? 3 : 0x108, at: target + 512, 8))
+      prepare(store(random.chance(95) ? 3 : 0x108, at: target + 512, 8))
       for offset in stride(from: UInt64(520), to: 576, by: 8) {
-        prepare(machine.setup.store(0, at: target + offset, 8))
+        prepare(store(0, at: target + offset, 8))
       }
     default: break
     }
@@ -204,7 +204,7 @@ extension ProgramMaker {
     guard case .row(let row) = form.modRM, let target, !isWild, random.chance(85) else { return }
     let control = UInt64(X87Control(from: &source).word | 0x3f)
     if form.opcode == 0xd9 && (row == 4 || row == 5) || form.opcode == 0xdd && row == 4 {
-      prepare(machine.setup.store(control, at: target, 2))
+      prepare(store(control, at: target, 2))
     }
   }
 }

@@ -35,7 +35,8 @@ struct FuzzRun {
   init(_ mode: FuzzMode = .long) throws {
     machine = try FuzzMachine(mode)
     maker = ProgramMaker(machine: machine)
-    kvm = mode.isNative ? nil : try? KVMOracle(mode)
+    // Not every KVM emulates virtual-8086 mode.
+    kvm = mode == .real ? try? KVMOracle(mode) : nil
     forms = mode.forms
     counts = [Int](repeating: 0, count: forms.count)
   }
@@ -98,12 +99,18 @@ struct FuzzRun {
   }
 
   private func compareWithKVM(_ program: FuzzProgram) -> String? {
-    guard let kvm else { return nil }
+    guard let kvm, kvm.isComparable(program, forms) else { return nil }
     guard let outcome = try? kvm.run(program) else { return "it failed" }
     var notes: [String] = []
-    if outcome.end != program.end { notes.append("\(outcome.end), here \(program.end)") }
+    // KVM looks at the limit of SS before the alignment of a vector.
+    let isAlignment = outcome.end.vector == ExceptionVector.stackFault && program.end.vector == 13
+    if outcome.end != program.end && !isAlignment { notes.append("\(outcome.end), here \(program.end)") }
     var (state, expected) = (outcome.state, program.after)
     (state.cr2, expected.cr2) = (0, 0)
+    if case .event = program.end {
+      // The upper half of ESP does not outlive an exception that KVM delivers.
+      (state.gpr.4, expected.gpr.4) = (state.gpr.4 & 0xffff, expected.gpr.4 & 0xffff)
+    }
     notes += difference(host: state, here: expected) + difference(outcome.operands, program.memoryAfter)
     return notes.isEmpty ? nil : notes.joined(separator: ", ")
   }
