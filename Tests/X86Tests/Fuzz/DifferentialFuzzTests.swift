@@ -25,7 +25,7 @@ struct DifferentialFuzzTests {
   @Test(arguments: modes)
   func `programs of every form end alike`(_ mode: FuzzMode) throws {
     guard mode == .long || mode.isReal || LocalSegment.areInstalled else {
-      print("\(mode): skipped, the host's kernel has no modify_ldt")
+      print("\(mode): skipped, the oracle's kernel has no modify_ldt")
       return
     }
     let seed = Self.number("CHRONOVISOR_FUZZ_SEED") ?? 1

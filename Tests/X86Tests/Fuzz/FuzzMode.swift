@@ -121,7 +121,9 @@ enum LocalSegment {
   }()
 
   /// The host's kernel has taken them.
-  static let areInstalled: Bool = unsafe native_available() != 0 && native_set_segments(all, Int32(all.count)) != 0
+  static let areInstalled: Bool =
+    unsafe native_command() == nil && native_available() != 0
+    && native_set_segments(all, Int32(all.count)) != 0
 
   static func selector(_ index: Int) -> UInt16 { UInt16(index << 3 | 7) }
 

@@ -200,14 +200,6 @@ struct ProgramMaker {
     if end == .arrived { coverSelectors(form) }
   }
 
-  private mutating func cover(_ form: InstructionForm) {
-    if form.handler == .bsf || form.handler == .bsr { coverFlags() }
-    coverSelectors(form)
-  }
-
-  /// CMP EAX, EAX: the flags behind BSF and BSR, but for ZF, are those of another processor generation.
-  private mutating func coverFlags() { prepare([0x39, 0xc0]) }
-
   /// FNSTENV, FNSAVE, and FXSAVE and XSAVE without REX.W store selectors that a context switch of the host takes away:
   /// they are overwritten.
   private mutating func coverSelectors(_ form: InstructionForm) {
@@ -252,7 +244,7 @@ struct ProgramMaker {
     program.mask = Emulator.mask(of: form)
     program.isApproximate = form.isApproximate
     program.end = machine.step(to: codeEnd)
-    if program.end == .arrived { cover(form) }
+    if program.end == .arrived { coverSelectors(form) }
   }
 
   /// The address of the last memory operand.
