@@ -186,6 +186,8 @@ static void run_with_handlers(void) {
 int local_execute(NativeState *state, const uint8_t *code, size_t length, uint8_t *memory, size_t memory_size) {
   if (!local_available() || length > NATIVE_CODE_SIZE || memory_size > NATIVE_MEMORY_SIZE) abort();
   pthread_mutex_lock(&lock);
+  // What an exception in an earlier run of 64-bit code left there.
+  if (state->cs == 0x33) state->cs = 0;
   int is_flat = state->cs == NATIVE_CODE32;
   place(code, length, state->cs != 0, is_flat);
   if (memory_size > 0) memcpy(operand_area, memory, memory_size);
