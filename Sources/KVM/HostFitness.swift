@@ -3,11 +3,15 @@ public enum HostFitness {
   /// `/dev/kvm` is there and can be used.
   public static var hasKVM: Bool { (try? System()) != nil }
 
-  /// Kernels with a user space run: user mode can be stopped, and enters the kernel as the manuals say. Hosts that
-  /// emulate kernel mode fail in both.
-  public static var runsUserSpace: Bool {
-    HostTraits.current.stepsUserMode && HostTraits.current.breaksUserMode
-  }
+  /// Kernels with a user space run: user mode enters the kernel as the manuals say. It does not where the host emulates
+  /// kernel mode.
+  public static let runsUserSpace = (try? HostProbe.syscallWorks()) ?? true
+
+  /// KVM's single steps end one instruction on, and leave nothing in the guest.
+  public static var stepsCleanly: Bool { HostTraits.current.stepsCleanly }
+
+  /// KVM stops at addresses, in kernel mode at least.
+  public static var stopsAtAddresses: Bool { HostTraits.current.breaksKernelMode }
 
   /// `KVMEngine.stopsWhenInterruptible` works.
   public static var stopsAtWindows: Bool { HostTraits.current.stopsAtWindows }

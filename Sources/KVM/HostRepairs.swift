@@ -50,6 +50,19 @@ extension KVMEngine {
     return try registers().rip == next ? nil : try stepOnce()
   }
 
+  /// A step ended where it began because this host reports the first step of a vCPU too early, and not because the
+  /// instruction jumps to itself.
+  func hasNotMoved(_ before: kvm_regs, _ after: kvm_regs) throws(EngineError) -> Bool {
+    if HostTraits.firstStepMoves || before.rsp != after.rsp || before.rcx != after.rcx { return false }
+    let code = try codeAtRIP().drop { [0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf2, 0xf3].contains($0) }
+    switch code.first ?? 0x90 {
+    // Jcc, LOOP and JRCXZ, CALL and JMP, the indirect ones, returns, and Jcc with a long displacement.
+    case 0x70...0x7f, 0xe0...0xe3, 0xe8...0xeb, 0xff, 0xc2, 0xc3, 0xca, 0xcb, 0xcf: return false
+    case 0x0f: return !(0x80...0x8f).contains(code.dropFirst().first ?? 0)
+    default: return true
+    }
+  }
+
   /// Runs IRETQ by a breakpoint where it returns to.
   private func stepOverInterruptReturn() throws(EngineError) -> VCPUExit? {
     let sregs = try specialRegisters()

@@ -1,14 +1,20 @@
 internal import CKVM
+internal import Glibc
 internal import GuestMemory
 internal import VMMCore
 
 /// What the engine has to know about this host's KVM beyond its capabilities: found out once, by small guests, and
-/// only when somebody asks. On ordinary hosts every answer is `true`.
+/// only when somebody asks. On ordinary hosts every answer but `stepsCleanly` is `true`: their CPU steps by RFLAGS.TF,
+/// which PUSHF, SYSCALL and what is delivered meanwhile save.
 struct HostTraits: Sendable {
   /// KVM_GUESTDBG_SINGLESTEP stops after one instruction of user mode.
   var stepsUserMode: Bool
   /// Hardware breakpoints stop user mode.
   var breaksUserMode: Bool
+  /// Hardware breakpoints stop kernel mode.
+  var breaksKernelMode: Bool
+  /// Single steps of kernel mode end one instruction on, and the guest sees nothing of them.
+  var stepsCleanly: Bool
   /// A single step over IRETQ or SWAPGS ends right behind it, and not one instruction later.
   var stepsSpecialInstructions: Bool
 
@@ -23,9 +29,22 @@ struct HostTraits: Sendable {
 
   private static let windowsAreExact = (try? HostProbe.windowIsExact()) ?? false
 
+  /// User mode may use the ports of its task segment only where that was loaded as an available one: emulated SVM. KVM
+  /// reads it back as busy, which it is. VMX refuses such a segment, so only SVM is asked.
+  static let wantsAvailableTask: Bool = {
+    guard unsafe access("/sys/module/kvm_amd", F_OK) == 0 else { return false }
+    func works(_ change: (CPUState) -> CPUState) -> Bool { (try? DebuggingProbe.usesPorts(change)) ?? false }
+    return !works { $0 } && works { $0.withAvailableTask }
+  }()
+
+  /// The first step of a vCPU executes its instruction; emulated VMX reports it before.
+  static let firstStepMoves = (try? DebuggingProbe.firstStepMoves()) ?? true
+
   static let current = HostTraits(
     stepsUserMode: (try? DebuggingProbe.stepsUserMode()) ?? true,
     breaksUserMode: (try? DebuggingProbe.breaksUserMode()) ?? true,
+    breaksKernelMode: (try? DebuggingProbe.breaksKernelMode()) ?? true,
+    stepsCleanly: (try? DebuggingProbe.stepsCleanly()) ?? true,
     stepsSpecialInstructions: (try? DebuggingProbe.stepsSpecialInstructions()) ?? true)
 
   static let cannotStepUserMode =
@@ -37,23 +56,14 @@ struct HostTraits: Sendable {
 /// Where guest debugging works.
 enum DebuggingProbe {
   private typealias M = MachineCode
-  /// Port writes that tell how far the guest has come.
-  private static let reached: UInt8 = 0x10
-  private static let passed: UInt8 = 0x11
-
-  /// An engine whose guest has just written `reached` in user mode, with four NOPs ahead and then a write of
-  /// `passed`. All exceptions halt.
+  /// An engine whose guest is in user mode, with NOPs ahead and then a report to the device. All exceptions halt.
   private static func engineInUserMode() throws -> KVMEngine {
-    let user = M.out(reached) + [0x90, 0x90, 0x90, 0x90] + M.out(passed) + M.jump(0)
-    let guest = try ProbeGuest(
-      kernel: M.enterUser(entry: ProbeGuest.user, stack: ProbeGuest.userStack), user: user)
+    let guest = try ProbeGuest(kernel: M.hlt, user: [0x90, 0x90, 0x90, 0x90] + M.report(1) + M.jump(0))
     for vector in 0..<UInt8(32) { guest.setHandler(vector, M.hlt) }
+    var state = guest.state
+    state.enterUserMode(entry: ProbeGuest.user, stack: ProbeGuest.userStack)
     let engine = try KVMEngine(memory: guest.memory)
-    try engine.setState(guest.state)
-    let exit = try engine.run(.free)
-    guard case .portWrite(port: UInt16(reached), _, _) = exit, try engine.settle() else {
-      throw EngineError("user mode is not reached: \(exit)")
-    }
+    try engine.setState(state)
     return engine
   }
 
@@ -66,11 +76,19 @@ enum DebuggingProbe {
     return try exit == nil && engine.registers().rip == before + 1
   }
 
-  static func breaksUserMode() throws -> Bool {
-    let engine = try engineInUserMode()
+  static func breaksUserMode() throws -> Bool { try breaks(engineInUserMode(), at: ProbeGuest.user + 2) }
+
+  static func breaksKernelMode() throws -> Bool {
+    let guest = try ProbeGuest(kernel: [0x90, 0x90, 0x90, 0x90] + M.hlt)
+    let engine = try KVMEngine(memory: guest.memory)
+    try engine.setState(guest.state)
+    return try breaks(engine, at: ProbeGuest.kernel + 2)
+  }
+
+  /// A breakpoint two instructions on stops the guest there.
+  private static func breaks(_ engine: KVMEngine, at target: UInt64) throws -> Bool {
     let timer = KickTimer(engine)
     try timer.arm(deadline: KickTimer.now + 200_000_000)
-    let target = try engine.registers().rip + 2
     try engine.arm(.breakpoint(target))
     while true {
       switch try engine.enter() {
@@ -79,6 +97,50 @@ enum DebuggingProbe {
       case .nothing: continue
       }
     }
+  }
+
+  static func firstStepMoves() throws -> Bool {
+    let guest = try ProbeGuest(kernel: M.nop + M.hlt)
+    let engine = try KVMEngine(memory: guest.memory)
+    try engine.setState(guest.state)
+    try engine.arm(.step)
+    while true {
+      switch try engine.enter() {
+      case .debug: return try engine.registers().rip != ProbeGuest.kernel
+      case .exit: return true
+      case .nothing: continue
+      }
+    }
+  }
+
+  /// Steps end behind a NOP, and behind a PUSHF that pushes no trap flag.
+  static func stepsCleanly() throws -> Bool {
+    let guest = try ProbeGuest(kernel: [0x90, 0x9c, 0x90, 0x90] + M.hlt)
+    var state = guest.state
+    state.rflags = 0x202
+    let engine = try KVMEngine(memory: guest.memory)
+    try engine.setState(state)
+    let timer = KickTimer(engine)
+    try timer.arm(deadline: KickTimer.now + 200_000_000)
+    for length in [UInt64(1), 2] {
+      guard try engine.stepOnce() == nil, try engine.registers().rip == ProbeGuest.kernel + length else { return false }
+    }
+    return guest.memory.load(GuestPhysicalAddress(ProbeGuest.kernelStack - 8), as: UInt64.self) == 0x202
+  }
+
+  /// User mode writes to a port that its task segment permits, with the state changed for KVM.
+  static func usesPorts(_ change: (CPUState) -> CPUState) throws -> Bool {
+    let guest = try ProbeGuest(kernel: M.hlt, user: M.out(0x10) + M.report(1) + M.jump(0))
+    for vector in 0..<UInt8(32) { guest.setHandler(vector, M.hlt) }
+    var state = guest.state
+    state.enterUserMode(entry: ProbeGuest.user, stack: ProbeGuest.userStack)
+    let engine = try KVMEngine(memory: guest.memory)
+    try engine.vcpu.writeState(change(state))
+    engine.forgetPending()
+    let timer = KickTimer(engine)
+    try timer.arm(deadline: KickTimer.now + 200_000_000)
+    if case .portWrite(port: 0x10, _, _) = try engine.run(.free) { return true }
+    return false
   }
 
   static func handsOverUserFaults() throws -> Bool {
@@ -108,6 +170,13 @@ enum DebuggingProbe {
 }
 
 extension CPUState {
+  /// With a task segment whose busy bit is clear.
+  var withAvailableTask: CPUState {
+    var state = self
+    state.tr.attributes &= ~2
+    return state
+  }
+
   /// Puts the vCPU of a probe guest into user mode.
   fileprivate mutating func enterUserMode(entry: UInt64, stack: UInt64) {
     cs = Segment(selector: ProbeGuest.userCode, base: 0, limit: 0xffff_ffff, attributes: 0xa0fb)

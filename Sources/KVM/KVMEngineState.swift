@@ -20,7 +20,7 @@ extension KVMEngine {
     if try !settle() { try prepareToRestore() }
     // Stepping lives in RFLAGS.TF, which the new flags must not inherit.
     try arm(.off)
-    try vcpu.writeState(state)
+    try vcpu.writeState(HostTraits.wantsAvailableTask ? state.withAvailableTask : state)
     forgetPending()
     halted = state.halted
     hasEvent = state.pendingEvent != nil || state.nmiPending

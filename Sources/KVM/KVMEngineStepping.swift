@@ -84,6 +84,7 @@ extension KVMEngine {
           try arm(.step)
           continue
         }
+        if after.rip == before.rip, try hasNotMoved(before, after) { continue }
         if after.rip &- before.rip > 15 { try removeTrapFlag(pushedAt: before) }
         return nil
       }

@@ -10,11 +10,15 @@ extension HostProbe {
         ? "Recording on KVM works here."
         : "Recording on KVM is not safe here (\(broken.joined(separator: ", "))): "
           + "use --engine software.")
-    if holds("step.user") && holds("breakpoint.user") {
+    if holds("syscall") {
       lines.append("Interrupts can be placed anywhere, in kernel and in user mode.")
     } else {
       lines.append(
         "Interrupts can be placed anywhere in kernel mode; in user mode they wait for the next exit or kernel entry.")
+    }
+    if !holds("step.clean") || !holds("breakpoint.kernel") {
+      let work = (holds("step.clean") ? [] : ["steps"]) + (holds("breakpoint.kernel") ? [] : ["finds places again"])
+      lines.append("The software engine \(work.joined(separator: " and ")) for KVM.")
     }
     if !holds("instructions.kernel") || !holds("interrupt-instructions.kernel") {
       lines.append("The software engine executes the kernel-mode instructions named above, one at a time.")

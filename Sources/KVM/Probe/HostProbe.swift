@@ -18,15 +18,29 @@ public enum HostProbe {
 
   /// The result of one probe, or that it failed.
   static func finding(_ name: String, _ probe: () throws -> HostFinding) -> HostFinding {
-    do { return try probe() } catch { return HostFinding(name, "\(error)", .unknown) }
+    do { return try probe() } catch { return HostFinding(name, "cannot be told", .unknown, "\(error)") }
   }
 
-  /// A yes-or-no probe. `otherwise` says what a no means.
+  /// A yes-or-no probe; `nil` when its guest came to neither. `otherwise` says what a no means.
   static func finding(
-    _ name: String, otherwise: HostFinding.Verdict, _ meaning: String, _ probe: () throws -> Bool
+    _ name: String, otherwise: HostFinding.Verdict, _ meaning: String, _ probe: () throws -> Bool?
   ) -> HostFinding {
     finding(name) {
-      try probe() ? HostFinding(name, "yes", .good) : HostFinding(name, "no", otherwise, meaning)
+      switch try probe() {
+      case true?: HostFinding(name, "yes", .good)
+      case false?: HostFinding(name, "no", otherwise, meaning)
+      case nil:
+        HostFinding(name, "cannot be told", .unknown, "the probe's guest came to another end than it can come to")
+      }
+    }
+  }
+
+  /// Which of two reports a probe's guest came to; `nil` for any other.
+  static func answer(_ machine: ProbeMachine, yes: UInt16, no: UInt16) throws -> Bool? {
+    switch try machine.firstWrite()?.port {
+    case yes: true
+    case no: false
+    default: nil
     }
   }
 

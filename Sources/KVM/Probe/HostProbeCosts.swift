@@ -10,7 +10,7 @@ extension HostProbe {
       exitCost("cost.out.kernel", M.out(0x10)) { try ProbeMachine(kernel: $0) },
       exitCost("cost.in.kernel", M.input(0x10)) { try ProbeMachine(kernel: $0) },
       exitCost("cost.mmio.kernel", load) { try ProbeMachine(kernel: M.mov(.rsi, ProbeGuest.device) + $0) },
-      exitCost("cost.out.user", M.out(0x10)) { try ProbeMachine(user: $0) },
+      exitCost("cost.mmio.user", M.report(0x10)) { try ProbeMachine(user: $0) },
       cost("cost.step", rounds: 200, "an instruction") {
         let machine = try ProbeMachine(kernel: [UInt8](repeating: 0x90, count: 1000))
         return { _ = try machine.engine.run(.instructions(1)) }

@@ -41,7 +41,7 @@ extension HostProbe {
     ]
   }
 
-  private static func syscallWorks() throws -> Bool {
+  static func syscallWorks() throws -> Bool {
     let entry = ProbeGuest.kernel + 0x400
     let machine = try ProbeMachine(user: M.syscall) { state in
       state.lstar = entry

@@ -30,11 +30,15 @@ struct ProbeMachine {
       kernel: M.enterUser(entry: ProbeGuest.user, stack: ProbeGuest.userStack), user: user, change: change)
   }
 
-  /// Runs to the first port write and returns its port and value; `nil` for any other end. Reads answer zero.
+  /// Runs to the first port write, or write to the device, and returns its port (or the number of the `report`) and value;
+  /// `nil` for any other end. Reads answer zero.
   func firstWrite() throws -> (port: UInt16, value: UInt32)? {
     while true {
       let exit = try engine.run(.free)
       if case .portWrite(let port, _, let value) = exit { return (port, value) }
+      if case .mmioWrite(let address, _, let value) = exit, address.rawValue >= ProbeGuest.device {
+        return (UInt16(truncatingIfNeeded: address.rawValue &- ProbeGuest.device), UInt32(truncatingIfNeeded: value))
+      }
       guard exit.isInteraction, exit != .halt else { return nil }
       if exit.wantsReply { engine.reply(0) } else if case .msrWrite = exit { engine.acknowledge() }
     }

@@ -10,6 +10,7 @@ internal import X86
 final class PartneredKVMEngine: Engine, DeadlineEngine {
   let name = EngineKind.kvm.rawValue
   let kvm: KVMEngine
+  var duties = PartnerDuties.ofThisHost
   private let memory: GuestMemory
   private let cpuModel: CPUModel
   private lazy var software = SoftwareEngine(memory: memory, cpuModel: cpuModel)
@@ -17,6 +18,8 @@ final class PartneredKVMEngine: Engine, DeadlineEngine {
   private var isWithPartner = false
   /// Pages that were dirty before the partner took over.
   private var earlierPages: [Int] = []
+  /// KVM may keep translations that the partner has made void.
+  private var translationsAreOld = false
   private var search = PlaceSearch()
 
   /// Instructions that the partner has executed because KVM does not.
@@ -29,6 +32,8 @@ final class PartneredKVMEngine: Engine, DeadlineEngine {
   private let slice: UInt64 = 25_000
   /// More single steps than this take KVM longer than the partner needs for them and for the way there and back.
   private let longestWalk: UInt64 = 200
+  /// Code of so many instructions without an addition, subtraction or comparison does not look at flags.
+  private let mostUndefined = 64
 
   init(memory: GuestMemory, cpuModel: CPUModel) throws(EngineError) {
     self.memory = memory
@@ -42,8 +47,10 @@ final class PartneredKVMEngine: Engine, DeadlineEngine {
     instructionsOfLastRun = nil
     if isWithPartner, try !software.settle() { return try software.run(.instructions(1)) }
     if isForPartner(limit), try settle() { return try runPartner(limit) }
+    if case .until(let rip, _) = limit {
+      return rip == search.address ? try lookFor(rip, limit) : try runToAddress(rip)
+    }
     try comeBack()
-    if case .until(let rip, _) = limit, rip == search.address { return try lookFor(rip, limit) }
     return try runKVM(limit)
   }
 
@@ -51,8 +58,8 @@ final class PartneredKVMEngine: Engine, DeadlineEngine {
   private func isForPartner(_ limit: RunLimit) -> Bool {
     switch limit {
     case .free: (stopsWhenInterruptible || stopsAtLowerTaskPriority) && !HostFitness.stopsAtWindows
-    case .instructions(let count): count > longestWalk || !kvm.stopsInUserMode
-    case .until(let rip, _): !kvm.stopsInUserMode || rip == search.address && search.isLong
+    case .instructions(let count): duties.steps || count > longestWalk || !kvm.stopsInUserMode
+    case .until(let rip, _): duties.searches || !kvm.stopsInUserMode || rip == search.address && search.isLong
     }
   }
 
@@ -63,8 +70,8 @@ final class PartneredKVMEngine: Engine, DeadlineEngine {
     while done < count {
       let exit = try kvm.run(.instructions(count - done))
       done += kvm.steppedInstructions
-      guard case .notEmulated = exit else { return exit }
-      if let exit = try repair() { return exit }
+      guard case .notEmulated(let code) = exit else { return exit }
+      if let exit = try repair(code) { return exit }
       done += 1
     }
     return .stopped
@@ -73,8 +80,8 @@ final class PartneredKVMEngine: Engine, DeadlineEngine {
   private func runRepaired(_ limit: RunLimit) throws(EngineError) -> VCPUExit {
     while true {
       let exit = try kvm.run(limit)
-      guard case .notEmulated = exit else { return exit }
-      if let exit = try repair() { return exit }
+      guard case .notEmulated(let code) = exit else { return exit }
+      if let exit = try repair(code) { return exit }
       if case .until(let rip, _) = limit, software.linearRIP == rip { return .stopped }
     }
   }
@@ -82,10 +89,21 @@ final class PartneredKVMEngine: Engine, DeadlineEngine {
   /// From one pass of an address to the next, while the registers are not those looked for and there are not too many.
   private func lookFor(_ rip: UInt64, _ limit: RunLimit) throws(EngineError) -> VCPUExit {
     while true {
-      let exit = try runKVM(limit)
-      guard exit == .stopped, try search.passes(kvm.state().gpr) else { return exit }
+      let exit = try runToAddress(rip)
+      guard exit == .stopped, try search.passes(state().gpr) else { return exit }
       if search.isLong { return try runPartner(limit) }
     }
+  }
+
+  /// To the next pass of an address, by KVM's breakpoint. The first instruction is not looked at: KVM would step over it.
+  private func runToAddress(_ rip: UInt64) throws(EngineError) -> VCPUExit {
+    if duties.steps, try settle() {
+      let exit = try runPartner(.until(rip: rip, within: 1))
+      guard exit == .stopped, try state().linearRIP != rip else { return exit }
+    }
+    instructionsOfLastRun = nil
+    try comeBack()
+    return try runKVM(.until(rip: rip))
   }
 
   func setStopFilter(at linear: UInt64?, registers: SIMD16<UInt64>) {
@@ -137,6 +155,8 @@ final class PartneredKVMEngine: Engine, DeadlineEngine {
     guard !isWithPartner else { return }
     handOvers += 1
     try takeOver()
+    // It may execute INVLPG and its like.
+    translationsAreOld = true
   }
 
   private func takeOver() throws(EngineError) {
@@ -147,9 +167,11 @@ final class PartneredKVMEngine: Engine, DeadlineEngine {
   }
 
   /// The partner executes the next instruction. An exit when it is an interaction, or the end.
-  private func repair() throws(EngineError) -> VCPUExit? {
+  private func repair(_ code: [UInt8]) throws(EngineError) -> VCPUExit? {
     repairedInstructions += 1
     try takeOver()
+    // INVPCID.
+    translationsAreOld = code.indices.dropLast(2).contains { Array(code[$0...($0 + 2)]) == [0x0f, 0x38, 0x82] }
     let exit = try software.run(.instructions(1))
     if exit.isInteraction, exit != .halt { return exit }
     try comeBack()
@@ -159,13 +181,21 @@ final class PartneredKVMEngine: Engine, DeadlineEngine {
   /// Gives KVM what the partner has changed. Only where the partner is settled.
   private func comeBack() throws(EngineError) {
     guard isWithPartner else { return }
-    isWithPartner = false
     let state = try software.state()
+    // The partner may have written to page tables that KVM keeps translations of.
+    if try leavePartner() { try kvm.prepareToRestore() }
+    try kvm.setState(state)
+  }
+
+  /// The partner holds the state no longer. True when KVM has to forget what it derived from memory.
+  private func leavePartner() throws(EngineError) -> Bool {
+    guard isWithPartner else { return false }
+    isWithPartner = false
+    defer { translationsAreOld = false }
     try software.collectDirtyPages()
     let written = memory.putBackDirtyPages(earlierPages)
-    // The instruction may have written to page tables that KVM keeps translations of.
-    if !written.isEmpty { try kvm.prepareToRestore() }
-    try kvm.setState(state)
+    earlierPages = []
+    return !written.isEmpty || translationsAreOld
   }
 
   /// KVM, with nothing left to do for the partner.
@@ -198,13 +228,12 @@ final class PartneredKVMEngine: Engine, DeadlineEngine {
   func state() throws(EngineError) -> CPUState { try holder().state() }
 
   func setState(_ state: CPUState) throws(EngineError) {
-    isWithPartner = false
+    if try leavePartner() { try kvm.prepareToRestore() }
     try kvm.setState(state)
   }
 
   func prepareToRestore() throws(EngineError) {
-    // What the partner has written is in the memory's dirty set.
-    isWithPartner = false
+    _ = try leavePartner()
     try kvm.prepareToRestore()
   }
 
@@ -221,10 +250,26 @@ final class PartneredKVMEngine: Engine, DeadlineEngine {
     try kvm.collectDirtyPages()
   }
 
-  func finishRepeat() throws(EngineError) -> VCPUExit? { try holder().finishRepeat() }
+  /// Where the partner steps it carries on further, to where every flag has its defined value: a host's CPU may leave
+  /// others behind IMUL and its like than the engine that will look for the place.
+  func finishRepeat() throws(EngineError) -> VCPUExit? {
+    let engine = try holder()
+    guard duties.steps, !isWithPartner else { return try engine.finishRepeat() }
+    var isAtPlace = false
+    for _ in 0..<mostUndefined {
+      let state = try state()
+      let code = LinearMemory(state, memory).read(state.linearRIP, count: 15)
+      let isInside = repeatedStringLength(code, is64Bit: state.is64Bit) != nil
+      if isAtPlace && !isInside { return nil }
+      let exit = try runPartner(.instructions(1))
+      guard exit == .stopped else { return exit }
+      isAtPlace = definesFlags(code, is64Bit: state.is64Bit)
+    }
+    return nil
+  }
   func privilegeLevel() throws(EngineError) -> UInt8 { try holder().privilegeLevel() }
   /// Where KVM cannot, the partner can.
-  func canStep() throws(EngineError) -> Bool { try kvm.stopsInUserMode ? onKVM().canStep() : true }
+  func canStep() throws(EngineError) -> Bool { try kvm.stopsInUserMode && !duties.steps ? onKVM().canStep() : true }
   func follow(_ rule: StateRule) { kvm.follow(rule) }
   var taskPriority: UInt8 { isWithPartner ? software.taskPriority : kvm.taskPriority }
   func setTaskPriority(_ priority: UInt8) {
