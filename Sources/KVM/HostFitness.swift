@@ -13,6 +13,9 @@ public enum HostFitness {
   /// KVM stops at addresses, in kernel mode at least.
   public static var stopsAtAddresses: Bool { HostTraits.current.breaksKernelMode }
 
+  /// KVM steps through user mode, and stops at addresses there.
+  public static var stopsInUserMode: Bool { HostTraits.current.stepsUserMode && HostTraits.current.breaksUserMode }
+
   /// `KVMEngine.stopsWhenInterruptible` works.
   public static var stopsAtWindows: Bool { HostTraits.current.stopsAtWindows }
 

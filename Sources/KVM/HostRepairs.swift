@@ -79,7 +79,7 @@ extension KVMEngine {
     return try specialRegisters().ss.dpl
   }
 
-  public var stopsInUserMode: Bool { HostTraits.current.stepsUserMode && HostTraits.current.breaksUserMode }
+  public var stopsInUserMode: Bool { HostFitness.stopsInUserMode }
 }
 
 private enum HostRepairs {

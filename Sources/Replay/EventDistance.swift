@@ -1,8 +1,8 @@
 internal import Trace
 
 /// How far the guest can have run from one event to the next, by what the rest of the trace says: a replay that has run
-/// further has left the recorded path, or the trace does not tell the truth. Counted in instructions, so that no verdict
-/// depends on how fast or how busy a host is.
+/// further has left the recorded path, or the trace does not tell the truth. Counted in instructions, so that no
+/// verdict depends on how fast or how busy a host is.
 struct EventDistance {
   /// Runs shorter than this are not worth the look into the trace.
   static let unquestioned: UInt64 = 1 << 27
@@ -42,8 +42,8 @@ struct EventDistance {
     return overflow ? .max : product
   }
 
-  /// The most nanoseconds that the recording can have taken to the event that the cursor has just handed out. A recorder
-  /// writes what it has at least every 100 ms, and names the time; `nil` for one that named none.
+  /// The most nanoseconds that the recording can have taken to the event that the cursor has just handed out. A
+  /// recorder writes what it has at least every 100 ms, and names the time; `nil` for one that named none.
   static func time(to cursor: TraceCursor) -> UInt64? {
     let reader = cursor.reader
     let chunks = reader.eventChunks

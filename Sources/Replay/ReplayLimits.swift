@@ -16,7 +16,8 @@ struct ReplayLimits {
   /// How many times as long as recording took an engine may look for an event.
   static let factor: UInt64 = 10
 
-  /// Nanoseconds of work that the way to the event may take which the cursor has just handed out; beyond `unquestioned`.
+  /// Nanoseconds of work that the way to the event may take which the cursor has just handed out; beyond
+  /// `unquestioned`.
   static func allowance(to cursor: TraceCursor) -> UInt64 {
     guard let time = EventDistance.time(to: cursor) else { return 60_000_000_000 }
     let (product, overflow) = time.multipliedReportingOverflow(by: factor)

@@ -35,8 +35,8 @@ public final class TraceReplayer {
   }
 
   /// The software engine runs everywhere, and finds every place of the others' recordings: it replays, too, what KVM
-  /// recorded where KVM emulates kernel mode, which is slower. A recording of both engines needs both where KVM alone is
-  /// asked for and does not do.
+  /// recorded where KVM emulates kernel mode, which is slower. A recording of both engines needs both where KVM alone
+  /// is asked for and does not do.
   private static func kind(asked: EngineKind?, recorded: EngineKind, _ reader: TraceReader) -> EngineKind {
     switch asked {
     case nil where recorded == .kvm && !reader.missingFeatures(for: .kvm).isEmpty: .software
@@ -48,8 +48,8 @@ public final class TraceReplayer {
     }
   }
 
-  /// Replays from the begin to the end. Where KVM does not get on, the software engine takes over, from the begin; where
-  /// we have chosen the software engine and it diverges, the recorder's engine has the last word.
+  /// Replays from the begin to the end. Where KVM does not get on, the software engine takes over, from the begin;
+  /// where we have chosen the software engine and it diverges, the recorder's engine has the last word.
   /// - Parameter onRecord: gets every record, with its place counted where the engine counts.
   public func replay(
     onRecord: ((TraceEvent) throws -> Void)? = nil, onOutput: @escaping (UInt8) -> Void
@@ -135,8 +135,8 @@ public final class TraceReplayer {
       return "recorded on KVM by an older version, which left RIP on REP instructions that were done: use --engine kvm"
     }
     return
-      "recorded by engine \(recorded.rawValue) for CPU model \(reader.header.cpuModel.name): a host that shows its guests "
-      + "another CPU makes a difference; use --engine \(recorded.rawValue)"
+      "recorded by engine \(recorded.rawValue) for CPU model \(reader.header.cpuModel.name): a host that shows its "
+      + "guests another CPU makes a difference; use --engine \(recorded.rawValue)"
   }
 
   /// What a user should know of the file, one line each.

@@ -61,8 +61,8 @@ public struct CPUState: Equatable, Sendable {
   /// XMM0 … XMM15: lanes 2n (bits 63:0) and 2n+1 (bits 127:64).
   public var xmm = SIMD32<UInt64>(repeating: 0)
 
-  /// Interrupts are held off for one instruction: bit 0 after STI, bit 1 after MOV SS or POP SS; with the latter bits 7:4
-  /// are the data breakpoints that it hit, as in DR6, which wait for as long (software engine).
+  /// Interrupts are held off for one instruction: bit 0 after STI, bit 1 after MOV SS or POP SS; with the latter bits
+  /// 7:4 are the data breakpoints that it hit, as in DR6, which wait for as long (software engine).
   public var interruptShadow: UInt8 = 0
   /// An NMI is being handled: further ones wait for IRET.
   public var nmiMasked = false

@@ -108,7 +108,8 @@ public protocol Engine: AnyObject {
 
   /// How often the x87 has signalled an error by FERR#, because CR0.NE is clear; 0 where that cannot be seen.
   var x87Errors: UInt64 { get }
-  /// While set, `run` returns `.kicked` before the instruction at which FERR# becomes active, where the engine can tell.
+  /// While set, `run` returns `.kicked` before the instruction at which FERR# becomes active, where the engine can
+  /// tell.
   var stopsAtX87Errors: Bool { get set }
 
   /// Makes `run` return `.kicked` soon, or at once when it is not running. Any thread, and signal handlers.

@@ -78,8 +78,8 @@ final class GuestRun {
 }
 
 extension EngineChoice {
-  /// The engine that carries every guest to its end. `auto` is KVM where that runs user mode as the manuals say, and the
-  /// software engine elsewhere: where KVM emulates kernel mode, it is the faster one. Where KVM needs the software
+  /// The engine that carries every guest to its end. `auto` is KVM where that runs user mode as the manuals say, and
+  /// the software engine elsewhere: where KVM emulates kernel mode, it is the faster one. Where KVM needs the software
   /// engine beside it, whoever asks for KVM gets both as one.
   var resolved: EngineKind {
     switch self {

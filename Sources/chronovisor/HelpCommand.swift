@@ -31,10 +31,10 @@ enum HelpCommand: Command {
       switch format {
       case .text: break
       case .man:
-        print(ManualPage.text, terminator: "")
+        StandardOutput.write([UInt8](ManualPage.text.utf8))
         return ExitStatus.success
       case .bash:
-        print(BashCompletion.script, terminator: "")
+        StandardOutput.write([UInt8](BashCompletion.script.utf8))
         return ExitStatus.success
       }
     }

@@ -69,7 +69,7 @@ private struct TraceEntry {
     do throws(TraceError) {
       let reader = try TraceReader(path: directory + "/" + name)
       self.reader = reader
-      let ending = try reader.ending()
+      let ending = reader.ending()
       (events, end) = (ending.events, ending.reason)
     } catch {
       switch error.kind {
@@ -82,7 +82,7 @@ private struct TraceEntry {
   }
 
   private var endText: String {
-    trouble ?? (reader?.isComplete == false ? "incomplete" : end.map { printable($0.description) } ?? "not said")
+    trouble ?? (reader?.isComplete == false ? "incomplete" : end.map { printable($0.description) } ?? "damaged")
   }
 
   var row: [String] {

@@ -5,8 +5,8 @@ internal import Trace
 internal import VMMCore
 
 /// What ends a run from outside, in order: Ctrl-C, SIGTERM, and a limit of wall time. All set a flag and kick the vCPU.
-/// When that does not end the run within seconds, or a second signal comes, the process ends at once: a trace is good up
-/// to its last chunk.
+/// When that does not end the run within seconds, or a second signal comes, the process ends at once: a trace is good
+/// up to its last chunk.
 final class StopSignal: Sendable {
   private let isInterrupted = Atomic<Bool>(false)
   private let isTimedOut = Atomic<Bool>(false)

@@ -1,8 +1,8 @@
 import Support
 import Testing
 
-/// How a run ends that does not end by itself: by a limit of time, or by a signal. It is closed in order, and its end is
-/// where the guest stood.
+/// How a run ends that does not end by itself: by a limit of time, or by a signal. It is closed in order, and its end
+/// is where the guest stood.
 @Suite struct RunEndTests {
   let folder = TemporaryFolder()
 

@@ -44,7 +44,7 @@ import VMMCore
   }
 
   @Test func aDivergenceNamesWhatIsNotImitated() {
-    var divergence = Divergence(kind: .stuck(seconds: 1), position: .begin, lastGood: .begin, state: nil)
+    var divergence = Divergence(kind: .overrun(instructions: 1), position: .begin, lastGood: .begin, state: nil)
     divergence.doubts = [UndefinedDoubt(about: .result(.approximations), behind: 0x1234)]
     let line =
       "  undefined behaviour that is not imitated: the result of RCPPS, RCPSS, RSQRTPS or RSQRTSS, "

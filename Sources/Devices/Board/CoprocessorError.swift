@@ -1,5 +1,5 @@
-/// What a PC makes of the CPU's signal FERR#: a latch that drives IRQ 13 until the handler writes to port 0xf0. It is used
-/// where CR0.NE is clear.
+/// What a PC makes of the CPU's signal FERR#: a latch that drives IRQ 13 until the handler writes to port 0xf0. It is
+/// used where CR0.NE is clear.
 public final class CoprocessorError: BytePortDevice {
   public struct State: DeviceState {
     var interruptLevel = false

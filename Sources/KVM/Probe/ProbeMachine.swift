@@ -30,8 +30,8 @@ struct ProbeMachine {
       kernel: M.enterUser(entry: ProbeGuest.user, stack: ProbeGuest.userStack), user: user, change: change)
   }
 
-  /// Runs to the first port write, or write to the device, and returns its port (or the number of the `report`) and value;
-  /// `nil` for any other end. Reads answer zero.
+  /// Runs to the first port write, or write to the device, and returns its port (or the number of the `report`) and
+  /// value; `nil` for any other end. Reads answer zero.
   func firstWrite() throws -> (port: UInt16, value: UInt32)? {
     while true {
       let exit = try engine.run(.free)

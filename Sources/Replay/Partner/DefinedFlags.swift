@@ -1,5 +1,5 @@
-/// An instruction behind which all six arithmetic flags are what the manuals say, whatever they were before: ADD, ADC, SUB,
-/// SBB, CMP, NEG, XADD and CMPXCHG (Intel SDM vol. 1, A.1). What it takes from memory may still make it fault.
+/// An instruction behind which all six arithmetic flags are what the manuals say, whatever they were before: ADD, ADC,
+/// SUB, SBB, CMP, NEG, XADD and CMPXCHG (Intel SDM vol. 1, A.1). What it takes from memory may still make it fault.
 ///
 /// - Parameter code: the bytes that it begins with.
 func definesFlags(_ code: [UInt8], is64Bit: Bool) -> Bool {

@@ -8,6 +8,10 @@ struct PartnerDuties {
   var steps: Bool
   /// Searches for an address, where KVM does not stop at addresses.
   var searches: Bool
+  /// Stops in user mode, where KVM does not.
+  var stopsInUserMode: Bool
+
   static let ofThisHost = PartnerDuties(
-    steps: !HostFitness.stepsCleanly, searches: !HostFitness.stopsAtAddresses)
+    steps: !HostFitness.stepsCleanly, searches: !HostFitness.stopsAtAddresses,
+    stopsInUserMode: !HostFitness.stopsInUserMode)
 }

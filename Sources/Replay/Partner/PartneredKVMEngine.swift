@@ -58,8 +58,8 @@ final class PartneredKVMEngine: Engine, DeadlineEngine {
   private func isForPartner(_ limit: RunLimit) -> Bool {
     switch limit {
     case .free: (stopsWhenInterruptible || stopsAtLowerTaskPriority) && !HostFitness.stopsAtWindows
-    case .instructions(let count): duties.steps || count > longestWalk || !kvm.stopsInUserMode
-    case .until(let rip, _): duties.searches || !kvm.stopsInUserMode || rip == search.address && search.isLong
+    case .instructions(let count): duties.steps || duties.stopsInUserMode || count > longestWalk
+    case .until(let rip, _): duties.searches || duties.stopsInUserMode || rip == search.address && search.isLong
     }
   }
 
@@ -95,7 +95,8 @@ final class PartneredKVMEngine: Engine, DeadlineEngine {
     }
   }
 
-  /// To the next pass of an address, by KVM's breakpoint. The first instruction is not looked at: KVM would step over it.
+  /// To the next pass of an address, by KVM's breakpoint. The first instruction is not looked at: KVM would step over
+  /// it.
   private func runToAddress(_ rip: UInt64) throws(EngineError) -> VCPUExit {
     if duties.steps, try settle() {
       let exit = try runPartner(.until(rip: rip, within: 1))
@@ -269,7 +270,7 @@ final class PartneredKVMEngine: Engine, DeadlineEngine {
   }
   func privilegeLevel() throws(EngineError) -> UInt8 { try holder().privilegeLevel() }
   /// Where KVM cannot, the partner can.
-  func canStep() throws(EngineError) -> Bool { try kvm.stopsInUserMode && !duties.steps ? onKVM().canStep() : true }
+  func canStep() throws(EngineError) -> Bool { try duties.stopsInUserMode || duties.steps ? true : onKVM().canStep() }
   func follow(_ rule: StateRule) { kvm.follow(rule) }
   var taskPriority: UInt8 { isWithPartner ? software.taskPriority : kvm.taskPriority }
   func setTaskPriority(_ priority: UInt8) {

@@ -119,7 +119,7 @@ public final class Timeline {
     reader = try TraceReader(path: path)
     try reader.checkModel(for: .software, recordedBy: .software)
     initial = try reader.initialMachine()
-    (eventCount, endReason) = try reader.ending()
+    (eventCount, endReason) = reader.ending()
     let prepared = try Machine(initial, kind: .software, cpuModel: reader.header.cpuModel)
     guard let engine = prepared.engine as? SoftwareEngine else { throw TimelineError("no software engine") }
     memory = prepared.memory

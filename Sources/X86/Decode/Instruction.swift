@@ -71,8 +71,8 @@ extension Op {
   /// The offset of the next instruction. Meaningful in 64-bit code; elsewhere see `CPU.nextRIP`.
   @inline(__always) var next: UInt64 { pointee.rip &+ UInt64(pointee.length) }
 
-  /// The offset of the instruction that a way to another block leads on from: a block's end, which has no bytes, follows
-  /// the last one.
+  /// The offset of the instruction that a way to another block leads on from: a block's end, which has no bytes,
+  /// follows the last one.
   @inline(__always) var origin: UInt64 { pointee.length != 0 ? pointee.rip : (self - 1).pointee.rip }
 
   /// The number (0 … 15) of the register operand, for registers that are not bytes: GPRs, XMM, control registers, …

@@ -7,9 +7,9 @@ import VMMCore
 
 @testable import Replay
 
-/// The software engine steps and searches for KVM, as on hosts whose steps show in the guest and whose breakpoints never
-/// fire: asked for here on any host. The vCPU goes back and forth between two engines that share no code, and every
-/// digest and every place holds.
+/// The software engine steps and searches for KVM, as on hosts whose steps show in the guest and whose breakpoints
+/// never fire: asked for here on any host. The vCPU goes back and forth between two engines that share no code, and
+/// every digest and every place holds.
 @Suite(.enabled(if: kvmAvailable, "no /dev/kvm"))
 struct PartnerDutiesTests {
   static let guests: [(String, String)] = [
@@ -17,9 +17,9 @@ struct PartnerDutiesTests {
     ("smc", ""), ("spinwait", ""),
   ]
 
-  static let everything = PartnerDuties(steps: true, searches: true)
+  static let everything = PartnerDuties(steps: true, searches: true, stopsInUserMode: true)
   /// As on stock VMX and SVM.
-  static let steps = PartnerDuties(steps: true, searches: false)
+  static let steps = PartnerDuties(steps: true, searches: false, stopsInUserMode: true)
 
   @Test(arguments: guests)
   func recordsAndReplays(guest: (String, String)) throws {

@@ -1,7 +1,7 @@
 import VMMCore
 
-/// A vCPU that plays a script, with the abilities of any host: policies of sessions are tried out on it without KVM, and
-/// for hosts that nobody here has. RIP is the number of a step; RAX counts the steps, so that no state comes twice.
+/// A vCPU that plays a script, with the abilities of any host: policies of sessions are tried out on it without KVM,
+/// and for hosts that nobody here has. RIP is the number of a step; RAX counts the steps, so that no state comes twice.
 final class ScriptedEngine: Engine {
   enum Step {
     case plain

@@ -90,8 +90,8 @@ extension FuzzRun {
     if !mode.isNative { lines.append(kvm?.report ?? "without an oracle: compared step by step and in blocks only") }
     let wanted = forms.count - excluded.count
     lines.append(
-      "\(mode), seed \(seed): \(instructions) instructions (and \(preparations) that prepare for them) in \(programs) programs, "
-        + "\(wanted - uncovered.count) of \(wanted) forms, \(differences.count) differences")
+      "\(mode), seed \(seed): \(instructions) instructions (and \(preparations) that prepare for them) in "
+        + "\(programs) programs, \(wanted - uncovered.count) of \(wanted) forms, \(differences.count) differences")
     return lines.joined(separator: "\n")
   }
 

@@ -25,6 +25,7 @@ final class KVMOracle {
     case .movbeLoad, .movbeStore: return "MOVBE is #UD"
     case .lzcnt, .tzcnt: return "LZCNT and TZCNT are BSR and BSF"
     case .aam, .aad, .das: return "the undefined flags of AAM, AAD and DAS"
+    case .popAll: return "POPA that faults half way leaves all registers as they were"
     case .enter where form.size == 4: return "ENTER pushes as much as the stack is wide"
     case .ins: return "INS reads ahead"
     case .movRMReg where form.map == 1: return "MOVNTI with F2 or F3 is not #UD"
