@@ -25,6 +25,7 @@ final class KVMOracle {
     case .movbeLoad, .movbeStore: return "MOVBE is #UD"
     case .lzcnt, .tzcnt: return "LZCNT and TZCNT are BSR and BSF"
     case .aam, .aad, .das: return "the undefined flags of AAM, AAD and DAS"
+    case .x87 where form.isEnvironment: return "the pointers of the last x87 instruction, which do not go in and out"
     case .popAll: return "POPA that faults half way leaves all registers as they were"
     case .enter where form.size == 4: return "ENTER pushes as much as the stack is wide"
     case .ins: return "INS reads ahead"
