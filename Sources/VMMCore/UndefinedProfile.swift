@@ -53,7 +53,7 @@ extension UndefinedProfile {
     ("amd-1ah", reference), ("amd-19h", amd19h), ("qemu-tcg", qemu),
   ]
 
-  /// Measured on model 1 (Zen 3): BSF and BSR write ZF and leave the others. Models from 10h on (Zen 4) do as 1Ah.
+  /// As seen on model 1 (Zen 3): BSF and BSR write ZF and leave the others. Model 11h (Zen 4) was found to do as 1Ah.
   private static let amd19h: UndefinedProfile = {
     var profile = UndefinedProfile()
     profile[.bitScan] = FlagRule([:])

@@ -176,9 +176,16 @@ struct ProgramMaker {
     machine.mode.is64 ? target : offset(of: target, in: SegmentNumber.ds)
   }
 
+  /// INT 6 at a program's end would look like its closing UD2 in real mode, where it comes with the same frame.
+  private mutating func assembled(_ form: InstructionForm) -> [UInt8] {
+    var bytes = assemble(form)
+    if form.systemOperation == .intN, bytes.last == ExceptionVector.invalidOpcode { bytes[bytes.count - 1] += 1 }
+    return bytes
+  }
+
   private mutating func append(_ number: Int, keepingFaults: Bool = false) {
     let form = forms[number]
-    let bytes = assemble(form)
+    let bytes = assembled(form)
     guard program.end == .arrived else { return }
     let before = program.code.count
     machine.place(bytes, at: before)
@@ -228,11 +235,11 @@ struct ProgramMaker {
     var bytes: [UInt8]
     if random.chance(25) && !privileged.isEmpty {
       number = privileged[random.below(privileged.count)]
-      bytes = assemble(forms[number])
+      bytes = assembled(forms[number])
     } else {
       number = choice[random.below(choice.count)]
       isWild = true
-      bytes = assemble(forms[number])
+      bytes = assembled(forms[number])
       isWild = false
     }
     guard program.end == .arrived else { return }
