@@ -101,7 +101,8 @@ import X86
     stuck.clock.hangingTime = 1_000_000_000
     stuck.clock.hangingWork = 1_000_000_000
     let stall = #expect(throws: ReplayStall.self) { try replay(path, stuck) }
-    #expect(stall.map { $0.event >= UInt64(ScriptedSessionTests.setUp.count) } == true)
+    // The first tick and its end come before.
+    #expect(stall?.event == UInt64(ScriptedSessionTests.setUp.count + 2))
   }
 
   /// An hour passes at every look, but the process was stopped, and has not worked.
@@ -123,8 +124,9 @@ import X86
       Issue.record("\(String(describing: divergence?.kind))")
       return
     }
-    // What the recording's time allows, and no run shorter than this is looked at.
+    // The bound is what the recording's time allows; no run shorter than `unquestioned` is looked at.
     #expect(count > 0 && count < EventDistance.unquestioned)
+    #expect(try #require(lost.retiredInstructions) >= EventDistance.unquestioned)
   }
 
   /// A place that lies further away than all of the recording is not run to.
