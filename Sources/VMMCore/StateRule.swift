@@ -7,9 +7,12 @@ public enum StateRule: UInt64, Sendable, CaseIterable {
   /// DS and ES (Intel SDM vol. 1, 3.4.2.1). Some hosts do not null data selectors on IRET to user mode. A guest that
   /// reads one has it in a register that counts. After the last unit of a REP instruction, RIP is behind it.
   case second = 2
+  /// The same, and in 64-bit code nothing of SS but selector and attributes while the selector is null: hosts keep
+  /// other bases and limits there.
+  case third = 3
 
   /// The rule of new recordings.
-  public static let current = StateRule.second
+  public static let current = StateRule.third
 }
 
 extension CPUState {
@@ -20,6 +23,7 @@ extension CPUState {
     (state.ds, state.es) = (Segment(), Segment())
     (state.fs.selector, state.fs.limit) = (0, 0)
     (state.gs.selector, state.gs.limit) = (0, 0)
+    if rule != .second, state.ss.selector <= 3 { (state.ss.base, state.ss.limit) = (0, 0) }
     return state
   }
 }
