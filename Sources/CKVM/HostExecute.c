@@ -2,8 +2,10 @@
 #include "CHostExecute.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <ucontext.h>
 
 _Static_assert(offsetof(struct chost_registers, rflags) == 32, "execute.S");
 
@@ -27,4 +29,21 @@ int chost_execute(void *map, const uint8_t *code, size_t length, struct chost_re
   if (mprotect(map, PAGE, PROT_READ | PROT_EXEC) != 0) return -errno;
   chost_call(registers, map);
   return 0;
+}
+
+static volatile int64_t pushed_flags;
+
+static void note_flags(int signal, siginfo_t *info, void *context) {
+  greg_t *registers = ((ucontext_t *)context)->uc_mcontext.gregs;
+  (void)signal, (void)info;
+  pushed_flags = registers[REG_EFL];
+  registers[REG_RIP] += 2;
+}
+
+int64_t chost_fault_flags(void) {
+  struct sigaction action = {.sa_sigaction = note_flags, .sa_flags = SA_SIGINFO}, before;
+  if (sigaction(SIGILL, &action, &before) != 0) return -errno;
+  __asm__ volatile("ud2");
+  sigaction(SIGILL, &before, NULL);
+  return pushed_flags;
 }

@@ -23,7 +23,10 @@ enum HostUndefined {
       return UndefinedProbe.Registers(
         rax: words.rax, rcx: words.rcx, rdx: words.rdx, rbx: words.rbx, flags: words.rflags)
     }
-    let profile = probe.profile()
+    var profile = probe.profile()
+    let flags = chost_fault_flags()
+    // RF, bit 16.
+    profile.faultsKeepResumeFlag = flags >= 0 && flags >> 16 & 1 == 0
     return works ? profile : nil
   }
 

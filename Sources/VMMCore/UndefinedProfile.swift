@@ -26,6 +26,9 @@ public struct UndefinedProfile: Equatable, Sendable {
   public var longDoubleShift = LongDoubleShift.secondTwice
   /// BSF and BSR of 32 bits whose source is zero clear the upper half of the destination, and not only leave it alone.
   public var scanOfZeroClearsUpperHalf = false
+  /// What a fault pushes has RF as it was, and not set: emulated CPUs, against the manuals (Intel SDM vol. 3,
+  /// 17.3.1.1).
+  public var faultsKeepResumeFlag = false
   /// Digests of samples where they are not the reference's; 0 where they are.
   private var results = [UInt32](repeating: 0, count: Result.allCases.count)
 
@@ -105,6 +108,9 @@ extension UndefinedProfile {
     if scanOfZeroClearsUpperHalf != base.scanOfZeroClearsUpperHalf {
       items.append("bitScanOfZero: upper half \(scanOfZeroClearsUpperHalf ? "cleared" : "kept")")
     }
+    if faultsKeepResumeFlag != base.faultsKeepResumeFlag {
+      items.append("faults: RF \(faultsKeepResumeFlag ? "kept" : "set")")
+    }
     for result in Result.allCases where self[result] != base[result] {
       items.append("\(result): " + (self[result] == 0 ? "reference" : "digest \(hex(UInt64(self[result])))"))
     }
@@ -130,6 +136,7 @@ extension UndefinedProfile {
   private enum Number {
     static let longDoubleShift: UInt8 = 64
     static let scanOfZeroClearsUpperHalf: UInt8 = 65
+    static let faultsKeepResumeFlag: UInt8 = 66
     static let firstResult: UInt8 = 128
   }
 
@@ -140,6 +147,7 @@ extension UndefinedProfile {
     }
     if longDoubleShift != .secondTwice { pairs.append((Number.longDoubleShift, UInt32(longDoubleShift.rawValue))) }
     if scanOfZeroClearsUpperHalf { pairs.append((Number.scanOfZeroClearsUpperHalf, 1)) }
+    if faultsKeepResumeFlag { pairs.append((Number.faultsKeepResumeFlag, 1)) }
     for result in Result.allCases where self[result] != 0 {
       pairs.append((Number.firstResult + result.rawValue, self[result]))
     }
@@ -161,6 +169,9 @@ extension UndefinedProfile {
     case Number.scanOfZeroClearsUpperHalf:
       guard word <= 1 else { return false }
       scanOfZeroClearsUpperHalf = word == 1
+    case Number.faultsKeepResumeFlag:
+      guard word <= 1 else { return false }
+      faultsKeepResumeFlag = word == 1
     default:
       guard let result = Result(rawValue: number &- Number.firstResult) else { return false }
       self[result] = word

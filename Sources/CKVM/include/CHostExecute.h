@@ -17,4 +17,7 @@ void chost_code_unmap(void *map);
 /// RDX, RBX, the flags, XMM0, XMM1 and the x87, which it leaves empty; it must not fault. Returns 0 or -errno.
 int chost_execute(void *map, const uint8_t *code, size_t length, struct chost_registers *registers);
 
+/// RFLAGS as UD2 pushes them, or -errno. SIGILL is this function's meanwhile.
+int64_t chost_fault_flags(void);
+
 #endif

@@ -11,6 +11,7 @@ extension CPU {
     }
     s[Slot.longDoubleShift] = UInt64(profile.longDoubleShift.rawValue)
     s[Slot.scanOfZeroClears] = profile.scanOfZeroClearsUpperHalf ? 1 : 0
+    s[Slot.faultsKeepResumeFlag] = profile.faultsKeepResumeFlag ? 1 : 0
   }
 
   /// The profile is not the reference here.

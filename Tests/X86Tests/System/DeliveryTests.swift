@@ -60,6 +60,16 @@ struct FaultCase: Sendable, CustomStringConvertible {
     #expect(machine.cpu.rsp == (fault.user ? SystemMachine.kernelStack : SystemMachine.stack) - depth)
   }
 
+  /// Some emulated CPUs do not set it.
+  @Test(arguments: [false, true]) func aFaultPushesRFAsTheProfileSays(keepsFlag: Bool) throws {
+    let machine = try SystemMachine([0x0f, 0x0b])
+    var profile = UndefinedProfile()
+    profile.faultsKeepResumeFlag = keepsFlag
+    machine.cpu.adopt(profile)
+    try machine.run(1)
+    #expect(machine.frame(5)[2] & RFlags.rf == (keepsFlag ? 0 : RFlags.rf))
+  }
+
   @Test func interruptStackTableIsUsed() throws {
     let machine = try SystemMachine([0x0f, 0x0b])
     SystemMachine.setGate(machine.memory, 6, ist: 1)
