@@ -2,11 +2,13 @@ internal import CKVM
 internal import Glibc
 public import VMMCore
 
-/// The host's monotonic clock, in nanoseconds since it was made, for one engine: stops it when a deadline comes.
+/// The host's monotonic clock, in nanoseconds since it was made, for one engine: stops it when a deadline comes. It
+/// stands still while a recorder names the place of an interrupt.
 public final class HostClock: MachineClock {
   public let name = "host"
   private let engine: any Engine
-  private let start = ckvm_monotonic()
+  /// The host's time at which this one's began, later by all the time that it stood still.
+  private var start = ckvm_monotonic()
 
   /// An engine that counts instructions is stopped after as many as may take until the deadline, and at most this
   /// many: some milliseconds.
@@ -22,6 +24,12 @@ public final class HostClock: MachineClock {
     var time = timespec()
     unsafe clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
     return UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)
+  }
+
+  public func standStill<Result>(during work: () throws -> Result) rethrows -> Result {
+    let before = now()
+    defer { start = ckvm_monotonic() &- before }
+    return try work()
   }
 
   public func idle(until deadline: UInt64?) {

@@ -58,6 +58,9 @@ public final class KVMEngine: Engine {
     }
   }
 
+  /// The last run ended by KVM's interrupt window.
+  public internal(set) var stoppedAtWindow = false
+
   /// How many instructions the last `run(.instructions)` retired before it came back, also when it was kicked, or
   /// stopped by an interaction (whose own instruction does not count).
   public internal(set) var steppedInstructions: UInt64 = 0

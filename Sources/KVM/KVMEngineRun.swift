@@ -5,6 +5,7 @@ public import VMMCore
 extension KVMEngine {
   public func run(_ limit: RunLimit) throws(EngineError) -> VCPUExit {
     steppedInstructions = 0
+    stoppedAtWindow = false
     if let exit = nextOfLastExit() { return exit }
     if halted {
       if unsafe ckvm_kick_consume(kickState) != 0 { return .kicked }
@@ -108,7 +109,9 @@ extension KVMEngine {
       return .exit(.halt)
     case KVM_EXIT_DEBUG: return .debug
     case KVM_EXIT_SET_TPR: return stopsAtLowerTaskPriority && armed == .off ? .exit(.kicked) : .nothing
-    case KVM_EXIT_IRQ_WINDOW_OPEN where stopsWhenInterruptible: return .exit(.kicked)
+    case KVM_EXIT_IRQ_WINDOW_OPEN where stopsWhenInterruptible:
+      stoppedAtWindow = true
+      return .exit(.kicked)
     // A window that nobody asked for, a signal that was no kick.
     case KVM_EXIT_IRQ_WINDOW_OPEN, KVM_EXIT_INTR: return .nothing
     case KVM_EXIT_SHUTDOWN: return .exit(.shutdown)

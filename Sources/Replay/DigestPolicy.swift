@@ -12,9 +12,15 @@ struct DigestPolicy {
   /// Instructions between two digests.
   private let instructionInterval: UInt64 = 20_000_000
 
-  init(counted: Bool) { self.counted = counted }
+  private let takesAll: Bool
+
+  init(counted: Bool, takesAll: Bool) {
+    self.counted = counted
+    self.takesAll = takesAll
+  }
 
   func isDue(now: UInt64, retired: UInt64?) -> Bool {
+    if takesAll { return true }
     if counted, let retired { return retired >= nextRetired }
     return now >= nextTime
   }

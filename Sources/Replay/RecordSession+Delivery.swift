@@ -60,8 +60,7 @@ extension RecordSession {
     board.follow(engine)
     board.advance(to: now)
     guard nmiIsDue(now) || board.hasInterrupt else { return nil }
-    // Where a place inside a REP instruction has no name, the instruction is carried to its end.
-    if !engine.stopsInsideRepeat, let exit = try engine.finishRepeat() { return exit }
+    if let exit = try finishRepeat() { return exit }
     // A place with a count: the next turn delivers.
     guard progress.instructions(engine) == nil else { return nil }
     if nmiIsDue(now), try acceptsNMI() {
@@ -72,14 +71,24 @@ extension RecordSession {
     return nil
   }
 
+  /// Where a place inside a REP instruction has no name, the instruction is carried to its end. Returns the exit that
+  /// came first.
+  private func finishRepeat() throws -> VCPUExit? {
+    guard !engine.stopsInsideRepeat else { return nil }
+    let exit = try clock.standStill { try engine.finishRepeat() }
+    progress.ran(engine)
+    return exit
+  }
+
   /// Makes the place where the guest stands the end of the recording: a write of no bytes has it, and a replay comes to
-  /// stand there.
-  func markPlace() throws {
-    guard writer != nil, try engine.settle() else { return }
-    // An interaction on the way, or an event that is to be delivered first, is no place.
-    if !engine.stopsInsideRepeat, try engine.finishRepeat() != nil { return }
-    guard try engine.state().pendingEvent == nil else { return }
+  /// stand there. At an event, also one whose delivery KVM still has before it, the end has a place already. Returns
+  /// the exit that came up while a place was looked for.
+  func markPlace() throws -> VCPUExit? {
+    guard !progress.isAtInteraction, writer != nil, try engine.settle() else { return nil }
+    guard try engine.state().pendingEvent == nil else { return nil }
+    if !progress.isAtEvent, let exit = try finishRepeat() { return exit }
     try deliver(.memoryWrite(address: GuestPhysicalAddress(0), bytes: []))
+    return nil
   }
 
   /// Runs at most `count` instructions one by one until the condition holds. Returns an exit that came first.
@@ -105,14 +114,15 @@ extension RecordSession {
 
   /// Logs the delivery with its place, then lets it happen.
   private func deliver(_ delivery: Delivery) throws {
-    if let writer { try writer.append(.delivery(delivery, at: try placeHere())) }
-    switch delivery {
-    case .interrupt(let vector): try engine.inject(interrupt: vector)
-    case .nmi:
-      try engine.injectNMI()
-      nmiDone()
-    case .memoryWrite(let address, let bytes): memory.write(bytes, at: address)
+    try clock.standStill {
+      if let writer { try writer.append(.delivery(delivery, at: try placeHere())) }
+      switch delivery {
+      case .interrupt(let vector): try engine.inject(interrupt: vector)
+      case .nmi: try engine.injectNMI()
+      case .memoryWrite(let address, let bytes): memory.write(bytes, at: address)
+      }
     }
+    if delivery == .nmi { nmiDone() }
     events += 1
     deliveries += 1
     isHalted = false

@@ -13,6 +13,8 @@ public struct RecordOptions: Sendable {
   public var chaosSeed: UInt64?
   /// Digests of the state go into the trace.
   public var takesDigests = true
+  /// One at every interaction.
+  public var takesAllDigests = false
 
   public init() {}
 }
@@ -68,7 +70,7 @@ public final class RecordSession {
     self.endRequested = endRequested
     engine.stopsAtX87Errors = true
     probe = StateProbe(engine: engine, memory: memory)
-    digestPolicy = DigestPolicy(counted: engine.retiredInstructions != nil)
+    digestPolicy = DigestPolicy(counted: engine.retiredInstructions != nil, takesAll: options.takesAllDigests)
     progress = ProgressCounter(engine)
     chaos = ChaosSource(seed: options.chaosSeed)
     nmiAt = options.nmiAfter
@@ -80,7 +82,12 @@ public final class RecordSession {
     try recordDigest()
     while true {
       let now = clock.now()
-      if let reason = try endReason(at: now) { return try finish(reason) }
+      if let reason = try endReason(at: now) {
+        guard let exit = try markPlace() else { return try finish(reason) }
+        // On the way to the place something came up: the run ends behind it.
+        if let reason = try handle(exit) { return try finish(reason) }
+        continue
+      }
       let exit = try prepareAndRun(now: now)
       if let reason = try handle(exit) { return try finish(reason) }
     }
@@ -197,9 +204,7 @@ public final class RecordSession {
     // A count names the place at once; the place of an interaction is cheaper than a fingerprint.
     let deadline = endSoon?.deadline ?? now + 20_000_000
     endSoon = (reason, deadline)
-    guard progress.instructions(engine) != nil || now >= deadline else { return nil }
-    try markPlace()
-    return reason
+    return progress.instructions(engine) != nil || now >= deadline ? reason : nil
   }
 
   private func finish(_ reason: EndReason) throws -> RunOutcome {

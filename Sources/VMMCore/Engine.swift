@@ -68,7 +68,7 @@ public protocol Engine: AnyObject {
   var instructionsOfLastRun: UInt64? { get }
 
   /// After `.kicked` inside a REP instruction: carries it to its end, so that the state is at an instruction
-  /// boundary. Returns the interaction that came up instead, if one did.
+  /// boundary. Returns the interaction that came up instead, if one did. `instructionsOfLastRun` is what that took.
   func finishRepeat() throws(EngineError) -> VCPUExit?
 
   /// Iterations that the REP instruction at RIP has done in its present execution; 0 between instructions, and where

@@ -13,8 +13,12 @@ public protocol MachineClock: AnyObject {
   func limit(until deadline: UInt64) throws(EngineError) -> RunLimit
   /// The vCPU has waited so many nanoseconds for a device. On the host's clock they pass by themselves.
   func spend(_ nanoseconds: UInt64)
+  /// Does what costs the guest no time: on a host's clock, what takes the recorder so long that a guest with a fast
+  /// timer would see nothing but its interrupts.
+  func standStill<Result>(during work: () throws -> Result) rethrows -> Result
 }
 
 extension MachineClock {
   public func spend(_ nanoseconds: UInt64) {}
+  public func standStill<Result>(during work: () throws -> Result) rethrows -> Result { try work() }
 }

@@ -13,12 +13,14 @@ enum RecordCommand: Command {
     MachineOptions.options + [
       Option("--output", "-o", value: "TRACE", help: "where to write (default: the traces directory)"),
       Option("--no-digests", help: "leave the state digests out (to measure what they cost)"),
+      Option("--all-digests", help: "a state digest at every interaction: slow, and finds the first that differs"),
     ]
 
   static func run(_ arguments: Arguments) throws -> Int32 {
     if CPUHelp.answers(arguments) { return ExitStatus.success }
     var options = try MachineOptions(arguments)
     options.session.takesDigests = !arguments.has("--no-digests")
+    options.session.takesAllDigests = arguments.has("--all-digests")
     let run = try GuestRun(options)
     let directory = arguments.value("--output") == nil ? try TraceDirectory() : nil
     func begin(_ path: String) throws -> TraceWriter {

@@ -191,6 +191,7 @@ final class HybridEngine: Engine, DeadlineEngine {
   /// A kick on the host may have come between two iterations; the software engine goes on with them and retires the
   /// instruction, or what handles its fault.
   func finishRepeat() throws(EngineError) -> VCPUExit? {
+    instructionsOfLastRun = wasKickedOnHost ? nil : 0
     guard wasKickedOnHost, try settle(), try host.isInsideRepeat(software.state()) else { return nil }
     wasKickedOnHost = false
     let exit = try software.run(.instructions(1))

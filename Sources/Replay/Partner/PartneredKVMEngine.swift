@@ -252,22 +252,34 @@ final class PartneredKVMEngine: Engine, DeadlineEngine {
   }
 
   /// Where the partner steps it carries on further, to where every flag has its defined value: a host's CPU may leave
-  /// others behind IMUL and its like than the engine that will look for the place.
+  /// others behind IMUL and its like than the engine that will look for the place. It goes past no place where
+  /// interrupts come to be accepted, or are for the last time.
   func finishRepeat() throws(EngineError) -> VCPUExit? {
     let engine = try holder()
-    guard duties.steps, !isWithPartner else { return try engine.finishRepeat() }
-    var isAtPlace = false
+    guard duties.steps, !isWithPartner else {
+      let start = engine.retiredInstructions
+      defer { instructionsOfLastRun = start.flatMap { start in engine.retiredInstructions.map { $0 &- start } } }
+      return try engine.finishRepeat()
+    }
+    var isAtPlace = kvm.stoppedAtWindow
+    var isOpen = try isInterruptible()
+    var done: UInt64 = 0
+    defer { instructionsOfLastRun = done }
     for _ in 0..<mostUndefined {
       let state = try state()
       let code = LinearMemory(state, memory).read(state.linearRIP, count: 15)
       let isInside = repeatedStringLength(code, is64Bit: state.is64Bit) != nil
-      if isAtPlace && !isInside { return nil }
+      if !isInside, isAtPlace || isOpen && mayCloseWindow(code, is64Bit: state.is64Bit) { return nil }
       let exit = try runPartner(.instructions(1))
+      done += instructionsOfLastRun ?? 0
       guard exit == .stopped else { return exit }
-      isAtPlace = definesFlags(code, is64Bit: state.is64Bit)
+      let wasOpen = isOpen
+      isOpen = try isInterruptible()
+      isAtPlace = definesFlags(code, is64Bit: state.is64Bit) || isOpen && !wasOpen
     }
     return nil
   }
+
   func privilegeLevel() throws(EngineError) -> UInt8 { try holder().privilegeLevel() }
   /// Where KVM cannot, the partner can.
   func canStep() throws(EngineError) -> Bool { try duties.stopsInUserMode || duties.steps ? true : onKVM().canStep() }

@@ -29,6 +29,8 @@ final class ScriptedEngine: Engine {
     var hangsAt: UInt64?
     /// So many kicks come before each instruction.
     var kicksBetween = 0
+    /// So many instructions it goes on after a kick, to a place that it can name.
+    var carriesOn = 0
   }
 
   let name: String
@@ -167,12 +169,17 @@ final class ScriptedEngine: Engine {
 
   /// Kicks that come while a REP instruction is carried to its end.
   func finishRepeat() -> VCPUExit? {
-    guard kicksLeft > 0 else {
-      kicksLeft = abilities.kicksBetween
-      return nil
+    if kicksLeft > 0 {
+      kicksLeft -= 1
+      return .kicked
     }
-    kicksLeft -= 1
-    return .kicked
+    kicksLeft = abilities.kicksBetween
+    for _ in 0..<abilities.carriesOn {
+      let isClosed = !isInterruptible()
+      if let exit = step() { return exit }
+      if isClosed && isInterruptible() { return nil }
+    }
+    return nil
   }
 }
 

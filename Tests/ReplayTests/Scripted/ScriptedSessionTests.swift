@@ -94,6 +94,28 @@ import X86
     #expect(try replay(path, engine(ScriptedSessionTests.stock)).end == .timeout)
   }
 
+  /// An interaction that the guest comes to on the way from the last kick to a place that has a name.
+  @Test(arguments: [1, 3]) func anEndBehindWhatCameUpIsExact(carriesOn: Int) throws {
+    let program =
+      [Step](repeating: .plain, count: 12) + [.interact(.portWrite(port: 0x80, size: 1, value: 1)), .jump(0)]
+    func engine(_ abilities: Abilities) -> ScriptedEngine {
+      ScriptedEngine(program, handler: 0, abilities, clock: ScriptedClock())
+    }
+    var placed = 0
+    for time in UInt64(1)...40 {
+      let path = folder.file("\(time).trace")
+      let recorder = engine(Abilities(carriesOn: carriesOn))
+      // Each instruction takes three milliseconds; the next interaction is waited for for twenty.
+      recorder.clock.jump = 3_000_000
+      let outcome = try record(recorder, to: path, timeout: time * 5_000_000)
+      #expect(outcome.end == .timeout)
+      placed += Int(outcome.deliveries)
+      let replayed = try replay(path, engine(ScriptedSessionTests.stock))
+      #expect(replayed.end == .timeout && replayed.state == outcome.state)
+    }
+    #expect(placed > 5 && placed < 35, "\(placed) ends have a place of their own")
+  }
+
   @Test func aHangIsAStallAndNoDivergence() throws {
     let path = folder.file("windows.trace")
     try record(engine(ScriptedSessionTests.stock), to: path)
