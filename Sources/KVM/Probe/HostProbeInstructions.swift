@@ -38,7 +38,25 @@ extension HostProbe {
       {
         try syscallWorks()
       },
+      finding("x87-errors.irq13") { try x87Errors() },
     ]
+  }
+
+  /// With CR0.NE clear, FWAIT behind an unmasked x87 error signals FERR#, of which a PC makes IRQ 13 (AMD APM vol. 2,
+  /// 6.1.1 and 8.2.17). KVM has nothing to tell its user of that: only where its emulator gives the instruction up does
+  /// the software engine see it.
+  static func x87Errors() throws -> HostFinding {
+    let divide: [UInt8] =
+      [0xdb, 0xe3]  // FNINIT
+      + [0x66, 0xc7, 0x07, 0x7b, 0x03] + [0xd9, 0x2f]  // MOV word [RDI], 0x37b; FLDCW [RDI]: #Z is not masked
+      + [0xd9, 0xe8] + [0xd9, 0xee] + [0xde, 0xf9] + [0x9b]  // FLD1; FLDZ; FDIVP; FWAIT
+    let code = M.mov(.rdi, ProbeGuest.data) + divide + M.out(0x10) + M.hlt
+    let machine = try ProbeMachine(kernel: code) { state in state.cr0 &= ~(1 << 5) }
+    let name = "x87-errors.irq13"
+    if case .notEmulated = try machine.engine.run(.free) {
+      return HostFinding(name, "yes", .repaired, "by the software engine, which executes the x87")
+    }
+    return HostFinding(name, "no", .limited, "a guest that clears CR0.NE needs the software engine for its x87 errors")
   }
 
   static func syscallWorks() throws -> Bool {
