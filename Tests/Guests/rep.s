@@ -1,6 +1,7 @@
 # Long REP instructions under timer interrupts. The handler looks at the registers and the memory of the REP instruction
 # that it interrupted: an interrupt between two iterations finds RIP on the instruction, and everything before RCX done
-# and nothing after it. After N interrupts (20) it prints how many came inside, and a hash of where.
+# and nothing after it. After N interrupts (20), T periods of the PIT (10: 8 us) apart, it prints how many came inside,
+# and a hash of where. Where an interrupt takes longer than that to handle, the guest does not get on.
         .include "machine.inc"
         .include "interrupts.inc"
 
@@ -13,6 +14,12 @@ start:
         mov     eax, 20
         call    parse_number
         mov     [rip + wanted], eax
+        cmp     byte ptr [rsi], ' '
+        jne     1f
+        inc     rsi
+1:      mov     eax, 10
+        call    parse_number
+        mov     [rip + period], al
         call    serial_init
         call    interrupts_init
         gate    IRQ_BASE + 0, on_timer
@@ -24,7 +31,12 @@ start:
         inc     eax
         cmp     eax, COUNT
         jb      1b
-        timer   119318
+        mov     al, 0x34                # counter 0, mode 2
+        out     PIT_CONTROL, al
+        mov     al, [rip + period]
+        out     PIT_COUNTER0, al
+        xor     eax, eax
+        out     PIT_COUNTER0, al
         unmask_irqs 0xfe
 
 turn:
@@ -133,6 +145,7 @@ source: .skip   COUNT
 target: .skip   COUNT
 hash:   .skip   8
 wanted: .skip   4
+period: .skip   4
 interrupts:
         .skip   4
 inside: .skip   4
