@@ -69,6 +69,9 @@ public final class KeyboardController: BytePortDevice {
     static let writeKeyboardBuffer: UInt8 = 0xd2
     static let writeMouseBuffer: UInt8 = 0xd3
     static let writeMouse: UInt8 = 0xd4
+    /// As the HP Vectra's controller had them; many kernels try these.
+    static let closeA20: UInt8 = 0xdd
+    static let openA20: UInt8 = 0xdf
     static let readTestInputs: UInt8 = 0xe0
     /// 0xf0 to 0xff: low pulses on the output lines whose bits are clear.
     static let pulse: UInt8 = 0xf0
@@ -198,6 +201,8 @@ public final class KeyboardController: BytePortDevice {
     case Command.readInputPort: answer(0x80)
     case Command.readOutputPort:
       answer(state.outputPort | (state.isOutputFull ? OutputPort.outputFull : 0))
+    case Command.closeA20: state.outputPort &= ~OutputPort.a20
+    case Command.openA20: state.outputPort |= OutputPort.a20
     case Command.readTestInputs: answer(0x00)
     case Command.pulse...: if command & OutputPort.noReset == 0 { request(.reset) }
     default: break
