@@ -66,11 +66,19 @@ enum PITRules {
       bench[0] = 9
       return bench.wave(0, 6)
     },
-    Rule("half of a new count stops mode 0 and drops OUT", "mode 0", "000") { bench in
+    Rule("half of a new count stops mode 0", "mode 0", ["00000000", "5"]) { bench in
+      bench.program(0, mode: 0, count: 6)
+      bench.pass(2)
+      bench[0] = 1
+      let count = bench.count(0)
+      return [bench.wave(0, 8), "\(count)"]
+    },
+    Rule("half of a new count drops OUT in mode 0", "mode 0", "10") { bench in
       bench.program(0, mode: 0, count: 1)
       bench.pass(3)
+      let before = bench.out(0) ? "1" : "0"
       bench[0] = 1
-      return bench.wave(0, 3)
+      return before + (bench.out(0) ? "1" : "0")
     },
     Rule("half of a new count leaves mode 4 counting", "mode 4", "1110") { bench in
       bench.program(0, mode: 4, count: 3)
