@@ -10,7 +10,8 @@ public final class KeyboardController: BytePortDevice {
     var awaiting: UInt8 = 0
     /// The last write went to port 0x64.
     var lastWasCommand = false
-    var outputPort: UInt8 = 0x03
+    /// As the controller's last write left it; the lines to keyboard and mouse are idle.
+    var outputPort: UInt8 = 0xcf
     /// The output buffer; what it held last stays to be read again.
     var output: UInt8 = 0
     var isOutputFull = false
@@ -83,6 +84,8 @@ public final class KeyboardController: BytePortDevice {
     static let noReset: UInt8 = 1 << 0
     static let a20: UInt8 = 1 << 1
     static let outputFull: UInt8 = 1 << 4
+    /// The interrupts, which follow the output buffer.
+    static let interrupts: UInt8 = 1 << 4 | 1 << 5
     static let fastReset: UInt8 = 1 << 0
   }
 
@@ -215,7 +218,7 @@ public final class KeyboardController: BytePortDevice {
     switch command {
     case Command.writeCommandByte: state.commandByte = value
     case Command.writeOutputPort:
-      state.outputPort = value & OutputPort.a20 | OutputPort.noReset
+      state.outputPort = value & ~OutputPort.interrupts | OutputPort.noReset
       if value & OutputPort.noReset == 0 { request(.reset) }
     // Without a mouse port the mouse's buffer is the keyboard's.
     case Command.writeKeyboardBuffer, Command.writeMouseBuffer: answer(value)

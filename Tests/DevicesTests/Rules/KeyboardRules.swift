@@ -63,14 +63,14 @@ enum KeyboardRules {
       bench.command(0xc0)
       return bench.data
     },
-    Rule("0xd0 and 0xd1: the output port with A20", "commands", [0x03, 0x01, 0x03]) { bench in
+    Rule("0xd0 and 0xd1: the output port, all but the interrupts", "output port", [0xcf, 0xcd, 0x01, 0xcf]) { bench in
       bench.command(0xd0)
       let first = bench.data
       return [first]
-        + [0xdd, 0xdf].map { (value: UInt8) in
+        + [0xfd, 0x01, 0xdf | 0x20].map { (value: UInt8) in
           bench.command(0xd1, value)
           bench.command(0xd0)
-          return bench.data & 0x03
+          return bench.data
         }
     },
     Rule("0xd0 shows a full output buffer", "output port", 0x10) { bench in
