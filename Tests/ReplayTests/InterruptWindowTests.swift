@@ -9,7 +9,7 @@ import VMMCore
 @Suite struct InterruptWindowTests {
   private let folder = TemporaryFolder()
 
-  private static let guests = ["windows", "selfipi", "pending"]
+  private static let guests = ["windows", "selfipi", "useripi", "pending"]
 
   private func everyWindowIsUsed(by guest: String, on engine: EngineKind, replays: [EngineKind]) throws {
     let path = folder.file("windows.trace")
