@@ -1,5 +1,5 @@
-# Interrupts that user mode gets: those that wait when IRET goes there, and those that it sends itself, vectors 32 and 33.
-# Each has to come at the first place, the highest priority first. A step that fails says so and ends with status 3.
+# Interrupts that user mode gets: those that wait when IRET goes there, and those that it sends itself, vectors 32 and
+# 33. Each has to come at the first place, the highest priority first. A step that fails says so and ends with status 3.
         .include "machine.inc"
         .include "interrupts.inc"
         .include "window.inc"

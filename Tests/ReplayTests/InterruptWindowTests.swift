@@ -18,7 +18,9 @@ import VMMCore
     for kind in replays {
       let replayed = try TraceReplayer(path: path, engine: kind).replay { _ in }
       #expect(replayed.end == .powerOff && replayed.events == outcome.events, "\(kind)")
-      #expect(replayed.state == outcome.state, "\(kind)")
+      #expect(replayed.state.digest == outcome.state?.digest, "\(kind)")
+      // Engines differ in what no guest can see, such as the hidden part of a segment that is not used.
+      if kind == engine { #expect(replayed.state == outcome.state, "\(kind)") }
     }
   }
 
