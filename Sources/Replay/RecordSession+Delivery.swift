@@ -8,6 +8,9 @@ extension RecordSession {
   /// How soon to look again for a place that nothing announces, in nanoseconds.
   var retryInterval: UInt64 { 500_000 }
 
+  /// So many steps are taken to the end of a handler.
+  private var longestNMIHandler: UInt64 { 2000 }
+
   /// How long chaos holds an interrupt back. Single steps of KVM are slow; and where time is counted in instructions
   /// nothing else varies the place from run to run.
   private var longestHold: UInt64 { engine.retiredInstructions == nil ? 32 : 4096 }
@@ -16,14 +19,28 @@ extension RecordSession {
   func deliverPending(now: UInt64) throws -> VCPUExit? {
     guard nmiIsDue(now) || board.hasInterrupt else { return nil }
     guard progress.instructions(engine) != nil, try engine.settle() else { return nil }
-    if nmiIsDue(now), try acceptsNMI() {
-      try deliver(.nmi)
-      return nil
+    if nmiIsDue(now) {
+      if let exit = try stepToUnmaskedNMI() { return exit }
+      if try acceptsNMI() {
+        try deliver(.nmi)
+        return nil
+      }
     }
     guard board.hasInterrupt else { return nil }
     if let exit = try holdBack() { return exit }
     if try engine.isInterruptible() { try deliverInterrupt() }
     return nil
+  }
+
+  /// Where the engine does not count: on to the end of the IRET that unmasks, by steps, as long as there are not too
+  /// many for one NMI. Returns an exit that came first.
+  private func stepToUnmaskedNMI() throws -> VCPUExit? {
+    guard engine.retiredInstructions == nil, stepsToNMI < longestNMIHandler else { return nil }
+    return try step(longestNMIHandler - stepsToNMI) {
+      guard try engine.state().nmiMasked else { return true }
+      stepsToNMI += 1
+      return false
+    }
   }
 
   /// Engines that count hold an NMI back while another one is handled, to the end of the IRET that unmasks. KVM may

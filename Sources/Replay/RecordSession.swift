@@ -48,6 +48,8 @@ public final class RecordSession {
   var isHalted = false
   /// An NMI waits for the end of another one, which nothing announces.
   var awaitsUnmaskedNMI = false
+  /// Steps that were taken to that end.
+  var stepsToNMI: UInt64 = 0
   private var digestPolicy: DigestPolicy
   private var nmiAt: UInt64?
   private var nextFlush: UInt64 = 0
@@ -242,6 +244,7 @@ public final class RecordSession {
   func nmiIsDue(_ now: UInt64) -> Bool { board.hasNMI || nmiAt.map { now >= $0 } ?? false }
 
   func nmiDone() {
+    stepsToNMI = 0
     if board.hasNMI { board.acknowledgeNMI() } else { nmiAt = nil }
   }
 }

@@ -40,7 +40,16 @@ import VMMCore
     let path = folder.file("kvm.trace")
     try Recorder.record("undefined", to: path, engine: .kvm)
     #expect(try TraceReader(path: path).header.cpuModel.undefined == .host)
-    #expect(throws: Never.self) { try replay(path) }
+    guard !UndefinedProfile.hostFlagsAreImitated else {
+      #expect(throws: Never.self) { try replay(path) }
+      return
+    }
+    // A CPU whose flags follow no rule that is known: the replay may still come out, or says what may be wrong.
+    do {
+      _ = try replay(path)
+    } catch let divergence as Divergence {
+      #expect(!divergence.doubts.isEmpty, "\(divergence.report)")
+    }
   }
 
   @Test func aDivergenceNamesWhatIsNotImitated() {

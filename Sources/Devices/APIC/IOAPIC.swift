@@ -66,6 +66,13 @@ public final class IOAPIC: WordRegisterDevice {
     }
   }
 
+  /// The way of the 8259A's interrupts through pin 0 when that is open and in ExtINT mode. The output of the 8259A is
+  /// not latched: who takes the interrupt asks it.
+  var externalMessage: InterruptMessage? {
+    let message = message(of: 0)
+    return state.entries[0] & Entry.mask == 0 && message.mode == .external ? message : nil
+  }
+
   /// The local APIC has ended the interrupt with this vector.
   public func endOfInterrupt(_ vector: UInt8) {
     for pin in 0..<IOAPIC.pinCount

@@ -11,7 +11,12 @@ public final class InterruptControllers {
     let apic = LocalAPIC(nmi: nmi, endOfInterrupt: { vector in box.ioapic?.endOfInterrupt(vector) })
     let ioapic = IOAPIC(send: { message in apic.deliver(message) })
     box.ioapic = ioapic
-    pic = DualPIC(output: InterruptLine { level in apic.setPin(0, level) })
+    // The 8259A's output goes to LINT0 and to pin 0 of the I/O APIC.
+    pic = DualPIC(
+      output: InterruptLine { level in
+        apic.setPin(0, level)
+        ioapic.setPin(0, level)
+      })
     self.ioapic = ioapic
     self.apic = apic
   }
@@ -32,13 +37,18 @@ public final class InterruptControllers {
   }
 
   /// An interrupt waits for the CPU. Requests of the local APIC go before those of the 8259A.
-  public var hasInterrupt: Bool { apic.hasInterrupt || apic.passesExternalInterrupts && pic.hasInterrupt }
+  public var hasInterrupt: Bool { apic.hasInterrupt || pic.hasInterrupt && passesExternalInterrupts }
+
+  /// Interrupts of the 8259A reach the CPU, by LINT0 or by pin 0 of the I/O APIC.
+  private var passesExternalInterrupts: Bool {
+    apic.passesExternalInterrupts || ioapic.externalMessage.map { apic.accepts($0) } ?? false
+  }
 
   /// An interrupt of the local APIC waits for a lower task priority.
   public var isHeldBackByTaskPriority: Bool { apic.isHeldBackByTaskPriority }
 
   /// The CPU takes the interrupt: its vector.
   public func acknowledge() -> UInt8 {
-    apic.hasInterrupt || !apic.passesExternalInterrupts ? apic.acknowledge() : pic.acknowledge()
+    apic.hasInterrupt || !passesExternalInterrupts ? apic.acknowledge() : pic.acknowledge()
   }
 }

@@ -44,12 +44,18 @@ extension LocalAPIC {
     if state.triggerMode[vector] { endOfInterrupt(vector) }
   }
 
+  /// Notes an error. Only the first one after a write to ESR interrupts (11.5.3).
   func raise(error: UInt32) {
+    let isArmed = state.errors == 0
     state.errors |= error
+    guard isArmed else { return }
     // An error vector that is itself illegal must not raise errors for ever.
     guard !state.errorVector.isMasked, state.errorVector.vector >= 16 else { return }
     accept(vector: state.errorVector.vector, isLevelTriggered: false)
   }
+
+  /// The APIC is on and meant by the message.
+  func accepts(_ message: InterruptMessage) -> Bool { isEnabled && isAddressed(by: message) }
 
   /// A message on the bus. True when it is for this APIC and was taken.
   public func deliver(_ message: InterruptMessage) -> Bool {

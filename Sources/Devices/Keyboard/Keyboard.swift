@@ -15,6 +15,10 @@ struct Keyboard: StatePart {
     static let enable: UInt8 = 0xf4
     static let setDefaultsOff: UInt8 = 0xf5
     static let setDefaults: UInt8 = 0xf6
+    /// For set 3: the types of all keys.
+    static let typesOfAll: ClosedRange<UInt8> = 0xf7...0xfa
+    /// For set 3: the types of the keys whose codes follow.
+    static let typesOfSome: ClosedRange<UInt8> = 0xfb...0xfd
     static let resend: UInt8 = 0xfe
     static let reset: UInt8 = 0xff
   }
@@ -30,6 +34,8 @@ struct Keyboard: StatePart {
   }
 
   private mutating func take(parameter byte: UInt8) -> [UInt8] {
+    // Any number of codes follows.
+    if Command.typesOfSome.contains(awaiting) { return [Keyboard.acknowledge] }
     defer { awaiting = 0 }
     guard awaiting == Command.scanCodeSet else { return [Keyboard.acknowledge] }
     if byte == 0 { return [Keyboard.acknowledge, scanCodeSet] }
@@ -46,10 +52,13 @@ struct Keyboard: StatePart {
       return [Keyboard.acknowledge, Keyboard.selfTestPassed]
     case Command.identify: return [Keyboard.acknowledge, 0xab, 0x83]
     case Command.echo: return [Command.echo]
-    case Command.setLights, Command.scanCodeSet, Command.setRate:
+    case Command.setLights, Command.scanCodeSet, Command.setRate, Command.typesOfSome:
       awaiting = byte
       return [Keyboard.acknowledge]
-    case Command.enable, Command.setDefaults, Command.setDefaultsOff: return [Keyboard.acknowledge]
+    case Command.setDefaults, Command.setDefaultsOff:
+      scanCodeSet = 2
+      return [Keyboard.acknowledge]
+    case Command.enable, Command.typesOfAll: return [Keyboard.acknowledge]
     case Command.resend: return [lastSent]
     default: return [Keyboard.notUnderstood]
     }

@@ -10,7 +10,8 @@ public final class KeyboardController: BytePortDevice {
     var awaiting: UInt8 = 0
     /// The last write went to port 0x64.
     var lastWasCommand = false
-    var outputPort: UInt8 = 0x03
+    /// As the controller's last write left it; the lines to keyboard and mouse are idle.
+    var outputPort: UInt8 = 0xcf
     /// The output buffer; what it held last stays to be read again.
     var output: UInt8 = 0
     var isOutputFull = false
@@ -69,6 +70,9 @@ public final class KeyboardController: BytePortDevice {
     static let writeKeyboardBuffer: UInt8 = 0xd2
     static let writeMouseBuffer: UInt8 = 0xd3
     static let writeMouse: UInt8 = 0xd4
+    /// As the HP Vectra's controller had them; many kernels try these.
+    static let closeA20: UInt8 = 0xdd
+    static let openA20: UInt8 = 0xdf
     static let readTestInputs: UInt8 = 0xe0
     /// 0xf0 to 0xff: low pulses on the output lines whose bits are clear.
     static let pulse: UInt8 = 0xf0
@@ -80,6 +84,8 @@ public final class KeyboardController: BytePortDevice {
     static let noReset: UInt8 = 1 << 0
     static let a20: UInt8 = 1 << 1
     static let outputFull: UInt8 = 1 << 4
+    /// The interrupts, which follow the output buffer.
+    static let interrupts: UInt8 = 1 << 4 | 1 << 5
     static let fastReset: UInt8 = 1 << 0
   }
 
@@ -198,6 +204,8 @@ public final class KeyboardController: BytePortDevice {
     case Command.readInputPort: answer(0x80)
     case Command.readOutputPort:
       answer(state.outputPort | (state.isOutputFull ? OutputPort.outputFull : 0))
+    case Command.closeA20: state.outputPort &= ~OutputPort.a20
+    case Command.openA20: state.outputPort |= OutputPort.a20
     case Command.readTestInputs: answer(0x00)
     case Command.pulse...: if command & OutputPort.noReset == 0 { request(.reset) }
     default: break
@@ -210,7 +218,7 @@ public final class KeyboardController: BytePortDevice {
     switch command {
     case Command.writeCommandByte: state.commandByte = value
     case Command.writeOutputPort:
-      state.outputPort = value & OutputPort.a20 | OutputPort.noReset
+      state.outputPort = value & ~OutputPort.interrupts | OutputPort.noReset
       if value & OutputPort.noReset == 0 { request(.reset) }
     // Without a mouse port the mouse's buffer is the keyboard's.
     case Command.writeKeyboardBuffer, Command.writeMouseBuffer: answer(value)

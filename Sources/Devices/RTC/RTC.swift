@@ -12,6 +12,8 @@ public final class RTC: BytePortDevice {
     var time: UInt64 = 0
     /// The updates come at this nanosecond of each second of the machine's time.
     var phase: UInt64 = 0
+    /// See `RTCCalendar.isHourRepeated`.
+    var isHourRepeated = false
     /// The level of IRQ 8.
     var interruptLevel = false
 
@@ -22,6 +24,7 @@ public final class RTC: BytePortDevice {
       coder.code(&index)
       coder.code(&time)
       coder.code(&phase)
+      coder.code(&isHourRepeated)
       coder.code(&interruptLevel)
       coder.require(phase < RTC.second)
     }
@@ -81,6 +84,7 @@ public final class RTC: BytePortDevice {
       // SET going up clears UIE.
       let setRises = value & ~state.registers[register] & RTCRegisterB.set != 0
       state.registers[register] = setRises ? value & ~RTCRegisterB.updateInterrupt : value
+      if setRises { state.isHourRepeated = false }
       updateInterrupt()
     case RTCRegister.c, RTCRegister.d: break
     default: state.registers[register] = value
@@ -177,8 +181,10 @@ extension RTC {
     let seconds = updateCount(at: now) - updateCount(at: state.time)
     if updates, seconds > 0 {
       var calendar = RTCCalendar(registers: state.registers)
+      calendar.isHourRepeated = state.isHourRepeated
       let rings = calendar.tick(seconds: seconds)
       state.registers = calendar.registers
+      state.isHourRepeated = calendar.isHourRepeated
       state.registers[RTCRegister.c] |= RTCRegisterC.update | (rings ? RTCRegisterC.alarm : 0)
     }
     state.time = now

@@ -4,8 +4,10 @@
 struct RTCCalendar {
   /// All 128 bytes.
   var registers: [UInt8]
+  /// The hour that summer time repeats in October is running for the second time.
+  var isHourRepeated = false
 
-  private static let secondsInDay: UInt64 = 86_400
+  static let secondsInDay: UInt64 = 86_400
 
   private var isBinary: Bool { registers[RTCRegister.b] & RTCRegisterB.binary != 0 }
   private var is24Hour: Bool { registers[RTCRegister.b] & RTCRegisterB.hours24 != 0 }
@@ -34,7 +36,7 @@ struct RTCCalendar {
     registers[RTCRegister.weekday] = encode(CivilDate.weekday(daysSince1970: days))
   }
 
-  private mutating func setTime(_ secondOfDay: Int) {
+  mutating func setTime(_ secondOfDay: Int) {
     registers[RTCRegister.seconds] = encode(secondOfDay % 60)
     registers[RTCRegister.minutes] = encode(secondOfDay / 60 % 60)
     registers[RTCRegister.hours] = encode(hour: secondOfDay / 3600)
@@ -47,19 +49,22 @@ struct RTCCalendar {
     registers[RTCRegister.century] = encode(date.year / 100)
   }
 
-  private var secondOfDay: Int {
+  var secondOfDay: Int {
     decode(hour: registers[RTCRegister.hours]) * 3600 + decode(registers[RTCRegister.minutes]) * 60
       + decode(registers[RTCRegister.seconds])
   }
 
-  private var date: CivilDate {
+  /// 1 (Sunday) to 7, or what the guest has written.
+  var weekday: Int { decode(registers[RTCRegister.weekday]) }
+
+  var date: CivilDate {
     CivilDate(
       year: decode(registers[RTCRegister.century]) * 100 + decode(registers[RTCRegister.year]),
       month: decode(registers[RTCRegister.month]), day: decode(registers[RTCRegister.day]))
   }
 
-  /// Lets `seconds` seconds (at least 1) pass. True when one of them was the alarm's.
-  mutating func tick(seconds: UInt64) -> Bool {
+  /// Lets `seconds` seconds (at least 1) of an even clock pass. True when one of them was the alarm's.
+  mutating func pass(seconds: UInt64) -> Bool {
     let before = secondOfDay
     let day = Int(RTCCalendar.secondsInDay)
     let days = Int(seconds / RTCCalendar.secondsInDay)
@@ -67,14 +72,16 @@ struct RTCCalendar {
     setTime(after % day)
     let daysPassed = days + after / day
     if daysPassed > 0 {
-      let weekday = decode(registers[RTCRegister.weekday]) + 6
-      registers[RTCRegister.weekday] = encode((weekday + daysPassed) % 7 + 1)
+      registers[RTCRegister.weekday] = encode((weekday + 6 + daysPassed) % 7 + 1)
       setDate(CivilDate(daysSince1970: date.daysSince1970 + daysPassed))
     }
     let alarm = Alarm(self)
     if days > 0 { return alarm.ringsEveryDay }
     return (1...Int(seconds)).contains { alarm.rings((before + $0) % day) }
   }
+
+  /// The time is the alarm's.
+  var rings: Bool { Alarm(self).rings(secondOfDay) }
 
   /// The alarm registers; a byte with both high bits set matches everything, one that is no time matches nothing.
   private struct Alarm {

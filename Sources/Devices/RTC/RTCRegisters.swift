@@ -31,6 +31,7 @@ enum RTCRegisterB {
   static let updateInterrupt: UInt8 = 1 << 4
   static let binary: UInt8 = 1 << 2
   static let hours24: UInt8 = 1 << 1
+  static let daylightSaving: UInt8 = 1 << 0
 }
 
 /// Register C; the enable bits in register B are in the same places.

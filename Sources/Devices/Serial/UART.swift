@@ -86,7 +86,9 @@ public final class UART: BytePortDevice {
   private func writeLineControl(_ value: UInt8, now: UInt64) {
     let breakBegins = value & ~state.lineControl & LineControl.setBreak != 0
     state.lineControl = value
-    if breakBegins && isLooping { receiveLooped(UInt16(LineStatus.breakInterrupt) << 8, now: now) }
+    // A break has no stop bit either.
+    let errors = UInt16(LineStatus.breakInterrupt | LineStatus.framingError)
+    if breakBegins && isLooping { receiveLooped(errors << 8, now: now) }
   }
 
   private func writeModemControl(_ value: UInt8, now: UInt64) {

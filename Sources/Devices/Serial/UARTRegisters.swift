@@ -64,6 +64,7 @@ enum ModemControl {
 enum LineStatus {
   static let dataReady: UInt8 = 1 << 0
   static let overrun: UInt8 = 1 << 1
+  static let framingError: UInt8 = 1 << 3
   static let breakInterrupt: UInt8 = 1 << 4
   static let transmitterHoldingEmpty: UInt8 = 1 << 5
   static let transmitterEmpty: UInt8 = 1 << 6

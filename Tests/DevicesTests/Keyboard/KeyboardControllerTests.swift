@@ -73,7 +73,7 @@ import Testing
 
   @Test func outputPort() {
     command(0xd0)
-    #expect(answers() == [0x03])
+    #expect(answers() == [0xcf])
     command(0xd1)
     data(0x01)
     command(0xd0)

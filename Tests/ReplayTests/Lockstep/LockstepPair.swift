@@ -45,6 +45,8 @@ struct LockstepSetup {
   /// When an NMI comes, in exits.
   var nmiAt: Int?
   var input = ""
+  /// Seconds that KVM may run without an exit: much more than it takes, on a busy machine, too.
+  var patience: UInt64 = 120
 }
 
 /// The engines are not alike.
@@ -72,6 +74,7 @@ final class LockstepPair {
   private let alwaysSteps: Bool
   /// Nanoseconds that a step, or an exit, takes for the devices.
   private let stepTime: UInt64
+  private let patience: UInt64
   /// The time of the devices: it passes with exits and steps.
   private var now: UInt64 = 0
   /// When an NMI comes, in exits.
@@ -94,6 +97,7 @@ final class LockstepPair {
     random = SeededRandom(seed: seed)
     alwaysSteps = setup.alwaysSteps
     stepTime = setup.stepTime
+    patience = setup.patience
     nmiAt = setup.nmiAt
   }
 
@@ -126,18 +130,18 @@ final class LockstepPair {
       try deliver()
       if alwaysSteps, try kvm.engine.canStep() { return nil }
     }
-    _ = try watchdog.limit(until: watchdog.now() + 3_000_000_000)
+    _ = try watchdog.limit(until: watchdog.now() + patience * 1_000_000_000)
     let exit = try kvm.engine.run(.free)
-    if let end = LockstepPair.limit(of: exit) { return end }
+    if let end = limit(of: exit) { return end }
     try expect(exit, software.engine.run(.free), "exit")
     return try handle(exit)
   }
 
   /// What KVM alone comes back with where it cannot go on.
-  private static func limit(of exit: VCPUExit) -> End? {
+  private func limit(of exit: VCPUExit) -> End? {
     switch exit {
     case .notEmulated, .failed: .kvm("\(exit)")
-    case .kicked: .kvm("no exit for 3 s")
+    case .kicked: .kvm("no exit for \(patience) s")
     default: nil
     }
   }
@@ -154,7 +158,7 @@ final class LockstepPair {
       let asksCPUID = try isNext([0x0f, 0xa2])
       let setsIFAgain = try isNext([0xfb]) && software.engine.state().rflags & 1 << 9 != 0
       let exit = try kvm.engine.run(.instructions(1))
-      if let end = LockstepPair.limit(of: exit) { return .end(end) }
+      if let end = limit(of: exit) { return .end(end) }
       var other = try software.engine.run(.instructions(1))
       // A fault counts one on the software engine, which can stop at the handler.
       if exit == .stopped, other == .stopped, try !standAlike() {
