@@ -13,7 +13,11 @@ final class PartneredKVMEngine: Engine, DeadlineEngine {
   var duties = PartnerDuties.ofThisHost
   private let memory: GuestMemory
   private let cpuModel: CPUModel
-  private lazy var software = SoftwareEngine(memory: memory, cpuModel: cpuModel)
+  private lazy var software = {
+    hasPartner = true
+    return SoftwareEngine(memory: memory, cpuModel: cpuModel)
+  }()
+  private var hasPartner = false
   /// The partner holds the state.
   private var isWithPartner = false
   /// Pages that were dirty before the partner took over.
@@ -272,6 +276,8 @@ final class PartneredKVMEngine: Engine, DeadlineEngine {
   /// Where KVM cannot, the partner can.
   func canStep() throws(EngineError) -> Bool { try duties.stopsInUserMode || duties.steps ? true : onKVM().canStep() }
   func follow(_ rule: StateRule) { kvm.follow(rule) }
+  /// What the partner has executed, if there was one.
+  func takeDoubts() -> [UndefinedDoubt] { hasPartner ? software.takeDoubts() : [] }
   var taskPriority: UInt8 { isWithPartner ? software.taskPriority : kvm.taskPriority }
   func setTaskPriority(_ priority: UInt8) {
     isWithPartner ? software.setTaskPriority(priority) : kvm.setTaskPriority(priority)
