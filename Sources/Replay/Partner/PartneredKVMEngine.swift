@@ -94,7 +94,7 @@ final class PartneredKVMEngine: Engine, DeadlineEngine {
   private func lookFor(_ rip: UInt64, _ limit: RunLimit) throws(EngineError) -> VCPUExit {
     while true {
       let exit = try runToAddress(rip)
-      guard exit == .stopped, try search.passes(state().gpr) else { return exit }
+      guard exit == .stopped, try search.passes(state().gpr, memory) else { return exit }
       if search.isLong { return try runPartner(limit) }
     }
   }
@@ -111,9 +111,7 @@ final class PartneredKVMEngine: Engine, DeadlineEngine {
     return try runKVM(.until(rip: rip))
   }
 
-  func setStopFilter(at linear: UInt64?, registers: SIMD16<UInt64>) {
-    search = PlaceSearch(address: linear, registers: registers)
-  }
+  func setStopFilter(_ filter: StopFilter?) { search = PlaceSearch(filter: filter) }
 
   // MARK: the partner
 
@@ -121,11 +119,11 @@ final class PartneredKVMEngine: Engine, DeadlineEngine {
     try goOver()
     software.stopsWhenInterruptible = stopsWhenInterruptible
     software.stopsAtLowerTaskPriority = stopsAtLowerTaskPriority
-    software.setStopFilter(at: search.address, registers: search.registers)
+    software.setStopFilter(search.filter)
     defer {
       software.stopsWhenInterruptible = false
       software.stopsAtLowerTaskPriority = false
-      software.setStopFilter(at: nil, registers: .zero)
+      software.setStopFilter(nil)
     }
     var done: UInt64 = 0
     defer { instructionsOfLastRun = done }
@@ -298,25 +296,26 @@ final class PartneredKVMEngine: Engine, DeadlineEngine {
 
 /// The search for the place where an address is passed with certain registers.
 private struct PlaceSearch {
-  /// The linear address; `nil` when nothing is looked for.
-  var address: UInt64?
-  var registers: SIMD16<UInt64> = .zero
+  /// `nil` when nothing is looked for.
+  var filter: StopFilter?
+  /// The linear address.
+  var address: UInt64? { filter?.address }
   private var misses = 0
 
   /// Each pass costs KVM an exit; the partner runs over a million of them while KVM makes some thousands.
   private static let mostMisses = 64
 
-  init(address: UInt64? = nil, registers: SIMD16<UInt64> = .zero) {
-    self.address = address
-    self.registers = registers
-  }
+  init(filter: StopFilter? = nil) { self.filter = filter }
 
   /// KVM takes longer than the partner would.
   var isLong: Bool { misses >= PlaceSearch.mostMisses }
 
   /// The address was met with these registers: whether that is of no interest.
-  mutating func passes(_ found: SIMD16<UInt64>) -> Bool {
-    guard found != registers else { return false }
+  mutating func passes(_ found: SIMD16<UInt64>, _ memory: GuestMemory) -> Bool {
+    guard let filter else { return false }
+    if found == filter.registers {
+      guard let word = filter.word, memory.load(word.address, as: UInt64.self) != word.value else { return false }
+    }
     misses += 1
     return true
   }

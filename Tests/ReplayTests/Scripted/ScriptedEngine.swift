@@ -27,6 +27,8 @@ final class ScriptedEngine: Engine {
     var stopsAtAddresses = true
     /// From this step on it does not get further, but can be kicked.
     var hangsAt: UInt64?
+    /// There it comes to the same state again and again.
+    var repeats = false
     /// So many kicks come before each instruction.
     var kicksBetween = 0
   }
@@ -80,6 +82,7 @@ final class ScriptedEngine: Engine {
           continue
         }
         // A loop without an end, in no time.
+        if !abilities.repeats { current.rdx += 1 }
         switch limit {
         case .free: return .failed("nobody bounds this run")
         case .instructions(let count), .until(_, let count): retired += count
