@@ -14,6 +14,8 @@ public struct Divergence: Error, Equatable, Sendable {
     case wrongState(expected: StateDigest, actual: StateDigest)
     /// By what the rest of the trace says, the next event was to come within this many instructions.
     case overrun(instructions: UInt64)
+    /// The guest was in the same state twice on the way to the next event, which therefore never comes.
+    case endless(instructions: UInt64)
     /// A delivery writes memory that the machine does not have.
     case badMemoryWrite(GuestPhysicalAddress)
     /// The state is that of the recorded digest, and not what the trace says that the digest was made of.
@@ -68,6 +70,8 @@ extension Divergence.Kind: CustomStringConvertible {
     case .notInterruptible(let delivery): "\(delivery) was recorded here, but the vCPU does not accept interrupts"
     case .wrongState(let expected, let actual): "state differs: " + Divergence.parts(expected, actual)
     case .overrun(let count): "the next recorded event does not come within the \(count) instructions that it can"
+    case .endless(let count):
+      "the guest repeats itself and does not come to the next recorded event: seen after \(count) instructions"
     case .badMemoryWrite(let address): "a device write at \(address) lies outside guest memory"
     case .wrongDetail: "the state is the recorded one, and its recorded registers or memory are others"
     case .wrongEnd(let reason): "the recording says that it ended thus: \(reason); its last event does not do that"
@@ -76,6 +80,13 @@ extension Divergence.Kind: CustomStringConvertible {
 }
 
 extension Divergence {
+  /// Nothing differs but the number of instructions.
+  var isOfCounts: Bool {
+    guard case .wrongState(let expected, var actual) = kind else { return false }
+    actual.instructions = expected.instructions
+    return actual == expected
+  }
+
   static func parts(_ expected: StateDigest, _ actual: StateDigest) -> String {
     var parts: [String] = []
     func compare(_ name: String, _ expected: UInt64, _ actual: UInt64) {

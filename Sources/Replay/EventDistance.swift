@@ -4,24 +4,45 @@ internal import Trace
 /// further has left the recorded path, or the trace does not tell the truth. Counted in instructions, so that no
 /// verdict depends on how fast or how busy a host is.
 struct EventDistance {
-  /// Runs shorter than this are not worth the look into the trace.
+  /// Runs shorter than this are not worth the look into the trace, and never overruns.
   static let unquestioned: UInt64 = 1 << 27
+  /// The same where the trace counts instructions, too.
+  private static let unquestionedIfCounted: UInt64 = 1 << 20
+
+  let unquestioned: UInt64
 
   /// The most instructions that a nanosecond of a recording can have had.
   private let rate: UInt64
+  /// The same where all of them were kernel mode's.
+  private let kernelRate: UInt64
 
   init(_ header: TraceHeader) {
+    unquestioned =
+      header.clock == .virtual ? EventDistance.unquestionedIfCounted : EventDistance.unquestioned
     // The software engine's own time is one a nanosecond. CPUs do eight a cycle at most, and far fewer for long.
     rate = header.clock == .virtual ? 1 : 16
+    // A recorder of both engines interprets kernel mode: some nanoseconds an instruction.
+    kernelRate = header.engine == EngineKind.hybrid.rawValue ? min(rate, 2) : rate
   }
 
   /// The most instructions from the last event, behind which so many were retired, to the one that the cursor has just
   /// handed out.
-  func most(to cursor: TraceCursor, retiredAtEvent: UInt64) -> UInt64 {
-    var most = byTime(cursor)
-    if let count = nextCount(from: cursor) { most = min(most, count < retiredAtEvent ? 0 : count - retiredAtEvent) }
+  /// - Parameters:
+  ///   - time: when it was recorded, if its record says so.
+  ///   - before: no later than the last event was recorded.
+  ///   - isKernel: the guest has not left kernel mode since the last event.
+  func most(
+    to cursor: TraceCursor, at time: UInt64?, after before: UInt64, retiredAtEvent: UInt64, isKernel: Bool
+  ) -> UInt64 {
+    let rate = isKernel ? kernelRate : rate
+    var most = EventDistance.time(to: cursor).map { product($0, rate) } ?? .max
+    if let time = time ?? nextTime(from: cursor) { most = min(most, product(less(time, before), rate)) }
+    if let end = EventDistance.end(of: cursor) { most = min(most, less(product(end, self.rate), retiredAtEvent)) }
+    if let count = nextCount(from: cursor) { most = min(most, less(count, retiredAtEvent)) }
     return most
   }
+
+  private func less(_ value: UInt64, _ done: UInt64) -> UInt64 { value < done ? 0 : value - done }
 
   /// The count of the next digest that has one: no event before it lies behind it.
   private func nextCount(from cursor: TraceCursor) -> UInt64? {
@@ -36,8 +57,17 @@ struct EventDistance {
 
   private static let longestLook = 1 << 20
 
-  private func byTime(_ cursor: TraceCursor) -> UInt64 {
-    guard let time = EventDistance.time(to: cursor) else { return .max }
+  /// When the next event was recorded whose record says so: no event before it lies behind that.
+  private func nextTime(from cursor: TraceCursor) -> UInt64? {
+    var ahead = cursor
+    for _ in 0..<EventDistance.longestLook {
+      guard let event = try? ahead.next() else { return nil }
+      if case .delivery(_, .fingerprint(let fingerprint)) = event, let time = fingerprint.time { return time }
+    }
+    return nil
+  }
+
+  private func product(_ time: UInt64, _ rate: UInt64) -> UInt64 {
     let (product, overflow) = time.multipliedReportingOverflow(by: rate)
     return overflow ? .max : product
   }
@@ -45,16 +75,23 @@ struct EventDistance {
   /// The most nanoseconds that the recording can have taken to the event that the cursor has just handed out. A
   /// recorder writes what it has at least every 100 ms, and names the time; `nil` for one that named none.
   static func time(to cursor: TraceCursor) -> UInt64? {
-    let reader = cursor.reader
-    let chunks = reader.eventChunks
-    guard reader.duration > 0, let chunk = cursor.chunk else { return nil }
+    let chunks = cursor.reader.eventChunks
+    guard let to = end(of: cursor) else { return nil }
     // The event before came after the chunk before its own was written.
     let before = cursor.ordinal > 2 ? cursor.ordinal - 2 : 0
     let index = chunks.lastIndex { $0.firstOrdinal <= before } ?? 0
     let from = index > 0 ? chunks[index - 1].elapsed : 0
+    return max(to, from) - from
+  }
+
+  /// The most nanoseconds from the begin of the recording to that event.
+  private static func end(of cursor: TraceCursor) -> UInt64? {
+    let reader = cursor.reader
+    guard reader.duration > 0, let chunk = cursor.chunk else { return nil }
+    // Who has written a recording anew may have named no time.
+    guard chunk.elapsed > 0 else { return reader.isComplete ? reader.duration : nil }
     // What was written because a chunk was full has the time of the one before.
     let (late, overflow) = chunk.elapsed.addingReportingOverflow(100_000_000)
-    let to = reader.isComplete ? min(late, reader.duration) : late
-    return overflow ? .max : max(to, from) - from
+    return reader.isComplete ? min(overflow ? .max : late, reader.duration) : overflow ? .max : late
   }
 }

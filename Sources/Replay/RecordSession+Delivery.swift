@@ -77,6 +77,7 @@ extension RecordSession {
     board.follow(engine)
     board.advance(to: now)
     guard nmiIsDue(now) || board.hasInterrupt else { return nil }
+    if let exit = try lookForChangingWord() { return exit }
     if let exit = try finishRepeat() { return exit }
     // A place with a count: the next turn delivers.
     guard progress.instructions(engine) == nil else { return nil }
@@ -103,7 +104,10 @@ extension RecordSession {
   func markPlace() throws -> VCPUExit? {
     guard !progress.isAtInteraction, writer != nil, try engine.settle() else { return nil }
     guard try engine.state().pendingEvent == nil else { return nil }
-    if !progress.isAtEvent, let exit = try finishRepeat() { return exit }
+    if !progress.isAtEvent {
+      if let exit = try lookForChangingWord() { return exit }
+      if let exit = try finishRepeat() { return exit }
+    }
     try deliver(.memoryWrite(address: GuestPhysicalAddress(0), bytes: []))
     return nil
   }
@@ -152,8 +156,28 @@ extension RecordSession {
       return .instructions(instructions, iterations: progress.iterations(engine))
     }
     let state = try engine.state()
+    let word = changing.word.flatMap { address in
+      memory.load(address, as: UInt64.self).map { MemoryWord(address: address, value: $0) }
+    }
     return .fingerprint(
-      Fingerprint(rip: state.linearRIP, cpu: state.digest, memory: try probe.memoryNow(), registers: state.gpr))
+      Fingerprint(
+        rip: state.linearRIP, cpu: state.digest, memory: try probe.memoryNow(), registers: state.gpr,
+        time: clock.now(), word: word))
+  }
+
+  /// Where registers repeat, a place is found by a word of memory that the code changes: lets some instructions pass
+  /// and sees which one does. Returns an exit that came first.
+  private func lookForChangingWord() throws -> VCPUExit? {
+    changing.word = nil
+    guard writer != nil, changing.mayPass, progress.instructions(engine) == nil else { return nil }
+    guard try engine.settle() && engine.canStep(), try changing.repeats(engine.state().gpr) else { return nil }
+    changing.copy(try probe.collectChanges(), of: memory)
+    guard changing.hasCopies else { return nil }
+    let exit = try engine.run(.instructions(ChangingWord.instructions))
+    progress.ran(engine)
+    guard exit == .stopped || exit == .kicked else { return exit }
+    if try engine.settle() { changing.look(at: try probe.collectChanges(), in: memory) }
+    return nil
   }
 
   /// What the user reads when an engine meets an instruction that it cannot execute.

@@ -44,6 +44,8 @@ public final class RecordSession {
   /// How far the guest has run since the last event.
   var progress: ProgressCounter
   var chaos: ChaosSource
+  /// By which places are found where registers repeat.
+  var changing = ChangingWord()
   /// HLT retired and nothing has been delivered since.
   var isHalted = false
   /// An NMI waits for the end of another one, which nothing announces.
@@ -109,6 +111,7 @@ public final class RecordSession {
     let isHeldBack = board.isHeldBackByTaskPriority
     if engine.stopsAtLowerTaskPriority != isHeldBack { engine.stopsAtLowerTaskPriority = isHeldBack }
     let isBlocked = try isBlocked
+    changing.mayPass = !isBlocked
     if isBlocked { engine.stopsWhenInterruptible = true }
     let stop = nextStop(now: now)
     let exit = try engine.run(try clock.limit(until: stop))

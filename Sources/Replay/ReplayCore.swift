@@ -1,6 +1,7 @@
 internal import GuestMemory
 internal import Trace
 internal import VMMCore
+internal import X86
 
 /// How far a replay has come, apart from the machine itself: a value, so that a copy of it together with the machine's
 /// state is a place to come back to.
@@ -12,8 +13,12 @@ struct ReplayProgress {
   var consoleCount = 0
   /// Events that are complete.
   var events: UInt64 = 0
+  /// Nanoseconds from the begin of the recording to the last event that says so.
+  var time: UInt64 = 0
   /// Instructions retired at the last event, from engines that count them.
   var retiredAtEvent: UInt64 = 0
+  /// Changes of CPL up to the last event, where they are counted.
+  var levelChangesAtEvent: UInt64?
   /// Iterations that a REP instruction under way had done at the last event.
   var iterationsAtEvent: UInt64 = 0
   /// Digests and fingerprints that held.
@@ -107,6 +112,7 @@ final class ReplayCore {
     case .memoryWrite(let address, let bytes):
       guard memory.write(bytes, at: address) else { throw try diverged(.badMemoryWrite(address)) }
     }
+    if case .fingerprint(let fingerprint) = place, let time = fingerprint.time { progress.time = time }
     countEvent(.delivery(delivery, at: place))
   }
 
@@ -115,15 +121,30 @@ final class ReplayCore {
     progress.events += 1
     progress.retiredAtEvent = engine.retiredInstructions ?? 0
     progress.iterationsAtEvent = engine.repeatIterations
+    progress.levelChangesAtEvent = levelChanges
+  }
+
+  private var levelChanges: UInt64? { (engine as? SoftwareEngine)?.levelChanges }
+
+  /// The guest has not left kernel mode since the last event, as far as is known.
+  var staysInKernel: Bool {
+    guard let changes = levelChanges, changes == progress.levelChangesAtEvent else { return false }
+    return (try? engine.privilegeLevel()) == 0
   }
 
   // MARK: checks
 
   /// The whole state is the fingerprint's.
   func matches(_ fingerprint: Fingerprint) throws -> Bool {
+    try candidate(for: fingerprint)?.memory == fingerprint.memory
+  }
+
+  /// The state and the memory's digest, where all but the memory is the fingerprint's.
+  func candidate(for fingerprint: Fingerprint) throws -> (state: CPUState, memory: UInt64)? {
+    if let word = fingerprint.word, memory.load(word.address, as: UInt64.self) != word.value { return nil }
     let state = try engine.state()
-    guard state.linearRIP == fingerprint.rip, state.digest(rule) == fingerprint.cpu else { return false }
-    return try probe.memoryNow() == fingerprint.memory
+    guard state.linearRIP == fingerprint.rip, state.digest(rule) == fingerprint.cpu else { return nil }
+    return (state, try probe.memoryNow())
   }
 
   func checkHeld() {

@@ -12,13 +12,16 @@ struct ReplayLimits {
   var pollInterval: UInt64 = 20_000_000
 
   /// Nanoseconds in which nobody asks where an event is.
-  static let unquestioned: UInt64 = 4_000_000_000
+  var unquestioned: UInt64 = 4_000_000_000
   /// How many times as long as recording took an engine may look for an event.
-  static let factor: UInt64 = 10
+  var factor: UInt64 = 10
+
+  /// Of the recorder's engine where another one has diverged: when it does not get on, the divergence stands.
+  static var ofSecondOpinion: ReplayLimits { ReplayLimits(unquestioned: 300_000_000, factor: 2) }
 
   /// Nanoseconds of work that the way to the event may take which the cursor has just handed out; beyond
   /// `unquestioned`.
-  static func allowance(to cursor: TraceCursor) -> UInt64 {
+  func allowance(to cursor: TraceCursor) -> UInt64 {
     guard let time = EventDistance.time(to: cursor) else { return 60_000_000_000 }
     let (product, overflow) = time.multipliedReportingOverflow(by: factor)
     return overflow ? .max : product

@@ -68,7 +68,7 @@ public final class ReplaySession {
   func carryOut(_ event: TraceEvent) throws {
     switch event {
     case .interaction(let expected, let answer):
-      var effort = Effort()
+      var effort = openEffort
       try core.take(try runGuest(.free, &effort), expected: expected, answer)
       try onRecord?(event)
     case .delivery(let delivery, let place):
@@ -99,8 +99,9 @@ public final class ReplaySession {
     var limit = limit
     while true {
       try limits.poll?()
+      try checkRepeat(&effort)
       let slice = try watchdog.limit(until: limits.alarm(after: watchdog.now()))
-      let exit = try engine.run(limit.sliced(by: slice))
+      let exit = try engine.run(limit.sliced(by: slice).sliced(by: untilSample(effort)))
       if exit == .stopped, limit.isDone(goal, engine) { return exit }
       guard exit == .kicked || exit == .stopped else { return exit }
       try check(&effort)
@@ -122,13 +123,23 @@ public final class ReplaySession {
   /// What has been spent on the way to one event.
   private struct Effort {
     /// Instructions of engines that count, nanoseconds of work of others.
-    var allowed = EventDistance.unquestioned
+    var allowed: UInt64
+    /// Instructions while the guest does not leave kernel mode.
+    var allowedInKernel: UInt64
+    /// When the event was recorded, if its record says so: nanoseconds since the begin.
+    var time: UInt64?
     /// The trace was asked what is allowed.
     var isBounded = false
+    /// Looks whether the guest repeats itself, on a way that only the guest ends; by engines that count.
+    var cycle: StateCycle?
     /// By engines that do not count: when it was first looked at, and the thread's work when it began to matter.
     var start: UInt64?
     var work: UInt64?
+
+    init(allowed: UInt64) { (self.allowed, allowedInKernel) = (allowed, allowed) }
   }
+
+  private var effort: Effort { Effort(allowed: distance.unquestioned) }
 
   private func check(_ effort: inout Effort) throws {
     guard engine.retiredInstructions != nil else { return try checkTime(&effort) }
@@ -137,12 +148,45 @@ public final class ReplaySession {
 
   /// The way may be so many instructions long.
   private func checkCount(_ count: UInt64, _ effort: inout Effort) throws {
-    guard count > effort.allowed else { return }
+    guard count > min(effort.allowed, effort.allowedInKernel) else { return }
     if !effort.isBounded {
       effort.isBounded = true
-      effort.allowed = distance.most(to: core.progress.cursor, retiredAtEvent: core.progress.retiredAtEvent)
+      effort.allowed = most(effort, isKernel: false)
+      effort.allowedInKernel = most(effort, isKernel: true)
     }
-    if count > effort.allowed { throw try core.diverged(.overrun(instructions: effort.allowed)) }
+    // Where the guest is going to be nobody knows.
+    let isKernel = count <= core.instructions && core.staysInKernel
+    let allowed = isKernel ? effort.allowedInKernel : effort.allowed
+    if count > allowed { throw try core.diverged(.overrun(instructions: allowed)) }
+  }
+
+  private func most(_ effort: Effort, isKernel: Bool) -> UInt64 {
+    let progress = core.progress
+    return distance.most(
+      to: progress.cursor, at: effort.time, after: progress.time, retiredAtEvent: progress.retiredAtEvent,
+      isKernel: isKernel)
+  }
+
+  /// Nothing comes in on the way to this event: a state that was there before will be there again, and again.
+  private func checkRepeat(_ effort: inout Effort) throws {
+    guard let next = effort.cycle?.next, core.instructions >= next, try engine.settle() else { return }
+    let (state, memory) = (try engine.state(), try core.probe.memoryNow())
+    if effort.cycle?.isRepeated(state, memory: memory, after: core.instructions) == true {
+      throw try core.diverged(.endless(instructions: core.instructions))
+    }
+  }
+
+  /// At most to where the state is looked at next.
+  private func untilSample(_ effort: Effort) -> RunLimit {
+    guard let next = effort.cycle?.next, next > core.instructions else { return .free }
+    return .instructions(next - core.instructions)
+  }
+
+  /// What is spent on a way that ends where the guest comes to the next event, not at a count.
+  private var openEffort: Effort {
+    var effort = effort
+    if engine.retiredInstructions != nil { effort.cycle = StateCycle() }
+    return effort
   }
 
   /// The time that a host takes is no verdict: a process may be stopped, a machine busy. What counts is work.
@@ -156,10 +200,10 @@ public final class ReplaySession {
       if now - start > patience { throw ReplayLimits.Exceeded() }
       return
     }
-    guard now - start > ReplayLimits.unquestioned else { return }
+    guard now - start > limits.unquestioned else { return }
     guard let before = effort.work else {
       effort.work = watchdog.work()
-      effort.allowed = ReplayLimits.allowance(to: core.progress.cursor)
+      effort.allowed = limits.allowance(to: core.progress.cursor)
       return
     }
     let work = watchdog.work() &- before
@@ -167,11 +211,11 @@ public final class ReplaySession {
   }
 
   private func go(to place: Place) throws {
-    var effort = Effort()
     switch place {
     case .instructions(let count, let iterations):
       if iterations > 0, !engine.stopsInsideRepeat { throw Refusal.insideRepeat.error(at: events) }
       if count > limits.longestWalk { throw ReplayLimits.Exceeded() }
+      var effort = effort
       try checkCount(count, &effort)
       if count > 0 {
         let exit = try runGuest(.instructions(count), &effort)
@@ -181,7 +225,7 @@ public final class ReplaySession {
         }
       }
       try goInside(iterations)
-    case .fingerprint(let fingerprint): try find(fingerprint, &effort)
+    case .fingerprint(let fingerprint): try find(fingerprint)
     }
   }
 
@@ -199,13 +243,23 @@ public final class ReplaySession {
   }
 
   /// Runs from one pass of the fingerprint's RIP to the next until the whole state is the recorded one.
-  private func find(_ fingerprint: Fingerprint, _ effort: inout Effort) throws {
+  private func find(_ fingerprint: Fingerprint) throws {
+    var effort = openEffort
+    effort.time = fingerprint.time
     guard try engine.settle() else {
       throw try core.diverged(.unexpectedExit(expected: "a place with recorded registers", actual: .stopped))
     }
-    if let registers = fingerprint.registers { engine.setStopFilter(at: fingerprint.rip, registers: registers) }
-    defer { engine.setStopFilter(at: nil, registers: .zero) }
-    while try !core.matches(fingerprint) {
+    engine.setStopFilter(fingerprint.filter)
+    defer { engine.setStopFilter(nil) }
+    // Passes with the registers that are looked for, and another memory.
+    var passes = effort.cycle
+    while true {
+      if let here = try core.candidate(for: fingerprint) {
+        if here.memory == fingerprint.memory { break }
+        if passes?.isRepeated(here.state, memory: here.memory, after: core.instructions) == true {
+          throw try core.diverged(.endless(instructions: core.instructions))
+        }
+      }
       try check(&effort)
       let exit = try runGuest(.until(rip: fingerprint.rip), &effort)
       guard exit == .stopped else {
@@ -222,7 +276,7 @@ public final class ReplaySession {
   private func finish(_ end: EndReason?) throws -> ReplayOutcome {
     if let end, !end.canFollow(core.progress.history.last) { throw try core.diverged(.wrongEnd(end)) }
     if end == .shutdown {
-      var effort = Effort()
+      var effort = openEffort
       let exit = try runGuest(.free, &effort)
       guard exit == .shutdown else {
         throw try core.diverged(.unexpectedExit(expected: "a triple fault", actual: exit))

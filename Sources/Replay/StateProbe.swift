@@ -38,11 +38,13 @@ final class StateProbe {
   }
 
   /// Takes note of the pages that changed since the last call, without looking at them.
-  func collectChanges() throws(EngineError) {
+  @discardableResult
+  func collectChanges() throws(EngineError) -> [Int] {
     try engine.collectDirtyPages()
     let pages = memory.takeDirtyPages()
     note(pages)
     onChange?(pages)
+    return pages
   }
 
   /// These pages hold something else than before.

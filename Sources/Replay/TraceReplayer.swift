@@ -23,7 +23,8 @@ public final class TraceReplayer {
   public init(path: String, engine: EngineKind?) throws {
     reader = try TraceReader(path: path)
     guard let recorded = EngineKind(rawValue: reader.header.engine) ?? engine else {
-      throw EngineError("\(path) was recorded by an unknown engine, \(reader.header.engine): give --engine")
+      throw TraceError(
+        .unsupported, "\(path) was recorded by an unknown engine, \(reader.header.engine): give --engine")
     }
     self.recorded = recorded
     isChosen = engine == nil
@@ -56,9 +57,9 @@ public final class TraceReplayer {
   ) throws -> ReplayOutcome {
     // What has been printed is not printed again.
     var printed = 0
-    func attempt() throws -> ReplayOutcome {
+    func attempt(_ limits: ReplayLimits = ReplayLimits()) throws -> ReplayOutcome {
       var count = 0
-      return try replayOnce(onRecord) { character in
+      return try replayOnce(limits, onRecord) { character in
         count += 1
         guard count > printed else { return }
         printed = count
@@ -71,16 +72,27 @@ public final class TraceReplayer {
       guard reader.missingFeatures(for: .software).isEmpty else { throw stalled(stall) }
       takeOver =
         "\(kind.rawValue) had not come to event \(stall.event) after \(stall.work / 1_000_000_000) s, more than "
-        + "\(ReplayLimits.factor) times as long as recording it took: replayed by the software engine"
+        + "\(ReplayLimits().factor) times as long as recording it took: replayed by the software engine"
+      kind = .software
+      return try attempt()
+    } catch let error as EngineError {
+      guard isChosen, kind != .software, reader.missingFeatures(for: .software).isEmpty else { throw error }
+      takeOver = "\(error): replayed by the software engine"
       kind = .software
       return try attempt()
     } catch let divergence as Divergence {
+      // What instructions were counted KVM cannot say.
       guard isChosen, kind == .software, recorded == .kvm, recorded.isOffered, onRecord == nil,
-        reader.missingFeatures(for: .kvm).isEmpty
+        reader.missingFeatures(for: .kvm).isEmpty, !divergence.isOfCounts
       else { throw divergence }
       takeOver = "the software engine does not follow it (\(divergence.kind)): replayed by KVM"
       kind = .kvm
-      do { return try attempt() } catch let stall as ReplayStall { throw stalled(stall) }
+      do { return try attempt(.ofSecondOpinion) } catch {
+        if error is Divergence || error is ReplayInterrupted { throw error }
+        // No opinion.
+        (takeOver, kind) = (nil, .software)
+        throw divergence
+      }
     }
   }
 
@@ -91,11 +103,11 @@ public final class TraceReplayer {
   }
 
   private func replayOnce(
-    _ onRecord: ((TraceEvent) throws -> Void)?, onOutput: @escaping (UInt8) -> Void
+    _ limits: ReplayLimits, _ onRecord: ((TraceEvent) throws -> Void)?, onOutput: @escaping (UInt8) -> Void
   ) throws -> ReplayOutcome {
     let machine = try Machine(initial, kind: kind, cpuModel: reader.header.cpuModel)
     let watchdog = HostClock(stopping: machine.engine)
-    var limits = ReplayLimits()
+    var limits = limits
     var events: () -> UInt64 = { 0 }
     if let shouldStop {
       limits.poll = { if shouldStop() { throw ReplayInterrupted(events: events()) } }
@@ -123,7 +135,16 @@ public final class TraceReplayer {
     var header = reader.header
     header.producer += ", resolved"
     let writer = try TraceWriter(path: path, header: header, machine: initial, onlyWhole: true)
-    let outcome = try replay(onRecord: { try writer.append($0) }, onOutput: { _ in })
+    // The records keep the times of the chunks that they come from.
+    var source = reader.makeCursor()
+    var last: TraceReader.EventChunk?
+    func copy(_ event: TraceEvent) throws {
+      _ = try source.next()
+      if let last, last != source.chunk { try writer.flush(elapsed: last.elapsed) }
+      last = source.chunk
+      try writer.append(event)
+    }
+    let outcome = try replay(onRecord: copy, onOutput: { _ in })
     try writer.close(elapsed: reader.duration)
     return outcome
   }

@@ -4,7 +4,8 @@ internal import VMMCore
 // next digest's count would let a guest run for as long as the trace likes.
 extension TraceReader {
   /// Goes through all records. Errors: the count of a digest is smaller than that of the digest before it and the
-  /// instructions to the places between them; a detail that belongs to no digest. Other damage is not looked for: who
+  /// instructions to the places between them; a detail that belongs to no digest; a place whose time is before that of
+  /// the one before it, or behind the end of the recording. Other damage is not looked for: who
   /// reads the records finds it.
   public func checkClaims() throws(TraceError) {
     var cursor = makeCursor()
@@ -13,6 +14,7 @@ extension TraceReader {
     var count: UInt64 = 0
     var placed: UInt64 = 0
     var ownsDetail = true
+    var time: UInt64 = 0
     while let event = try? cursor.next() {
       if !ownsDetail {
         guard case .digest = event else { throw cursor.damage("a detail that no digest follows") }
@@ -20,6 +22,10 @@ extension TraceReader {
       }
       switch event {
       case .delivery(_, .instructions(let instructions, _)): placed = placed.addingSaturated(instructions)
+      case .delivery(_, .fingerprint(let fingerprint)):
+        guard let now = fingerprint.time else { continue }
+        guard now >= time, now <= duration || !isComplete else { throw cursor.damage("a place after \(now) ns") }
+        time = now
       case .detail: ownsDetail = false
       case .digest(let digest) where digest.instructions > 0:
         guard digest.instructions >= count else {

@@ -23,12 +23,15 @@ struct EventDecoder {
       guard slot < ShapeTable.slotCount else { throw input.fail("shape slot \(slot)") }
       shapes[slot] = try shape()
       return try interaction(slot: slot)
-    case Opcode.interrupt...(Opcode.interrupt + 3), Opcode.interrupt + Opcode.atRegisters:
+    case Opcode.interrupt...(Opcode.interrupt + 3), Opcode.interrupt + Opcode.atRegisters,
+      Opcode.interrupt + Opcode.atTime:
       let place = try place(opcode - Opcode.interrupt)
       return .delivery(.interrupt(vector: try input.byte()), at: place)
-    case Opcode.nmi...(Opcode.nmi + 3), Opcode.nmi + Opcode.atRegisters:
+    case Opcode.nmi...(Opcode.nmi + 3), Opcode.nmi + Opcode.atRegisters,
+      Opcode.nmi + Opcode.atTime:
       return .delivery(.nmi, at: try place(opcode - Opcode.nmi))
-    case Opcode.memoryWrite...(Opcode.memoryWrite + 3), Opcode.memoryWrite + Opcode.atRegisters:
+    case Opcode.memoryWrite...(Opcode.memoryWrite + 3), Opcode.memoryWrite + Opcode.atRegisters,
+      Opcode.memoryWrite + Opcode.atTime:
       return try memoryWrite(at: try place(opcode - Opcode.memoryWrite))
     case Opcode.digest:
       return .digest(
@@ -67,15 +70,30 @@ struct EventDecoder {
     case Opcode.here: return .here
     case Opcode.atInstruction: return .instructions(try input.varint(), iterations: 0)
     case Opcode.atIteration: return .instructions(try input.varint(), iterations: try input.varint())
-    default:
-      var print = Fingerprint(rip: try input.read64(), cpu: try input.read64(), memory: try input.read64())
-      if kind == Opcode.atRegisters {
-        var registers = SIMD16<UInt64>()
-        for number in 0..<16 { registers[number] = try input.read64() }
-        print.registers = registers
-      }
-      return .fingerprint(print)
+    default: return .fingerprint(try fingerprint(kind))
     }
+  }
+
+  private mutating func fingerprint(_ kind: UInt8) throws(DecodingError) -> Fingerprint {
+    var print = Fingerprint(rip: try input.read64(), cpu: try input.read64(), memory: try input.read64())
+    guard kind != Opcode.atFingerprint else { return print }
+    var registers = SIMD16<UInt64>()
+    for number in 0..<16 { registers[number] = try input.read64() }
+    print.registers = registers
+    guard kind != Opcode.atRegisters else { return print }
+    print.time = try input.varint()
+    switch try input.byte() {
+    case 0: break
+    case 1: print.word = try word()
+    case let count: throw input.fail("\(count) words of a place")
+    }
+    return print
+  }
+
+  private mutating func word() throws(DecodingError) -> MemoryWord {
+    let address = try input.varint()
+    guard address % 8 == 0 else { throw input.fail("a word at \(hex(address))") }
+    return MemoryWord(address: GuestPhysicalAddress(address), value: try input.read64())
   }
 
   private mutating func memoryWrite(at place: Place) throws(DecodingError) -> TraceEvent {

@@ -19,6 +19,8 @@ enum Opcode {
   static let atFingerprint: UInt8 = 3
   /// A fingerprint with the general registers.
   static let atRegisters: UInt8 = 0x30
+  /// The same with a time and, maybe, a word of memory.
+  static let atTime: UInt8 = 0x40
 }
 
 /// The table of the shapes that a chunk's records name by one byte: 32 sets of four slots. Sets keep the search short,
@@ -143,13 +145,29 @@ struct EventEncoder {
       out.append(varint: count)
       out.append(varint: iterations)
     case .fingerprint(let fingerprint):
-      out.append(opcode + (fingerprint.registers == nil ? Opcode.atFingerprint : Opcode.atRegisters))
-      out.append64(fingerprint.rip)
-      out.append64(fingerprint.cpu)
-      out.append64(fingerprint.memory)
-      guard let registers = fingerprint.registers else { return }
-      for number in 0..<16 { out.append64(registers[number]) }
+      append(opcode, fingerprint)
     }
+  }
+
+  private mutating func append(_ opcode: UInt8, _ fingerprint: Fingerprint) {
+    let kind =
+      switch (fingerprint.registers, fingerprint.time) {
+      case (nil, _): Opcode.atFingerprint
+      case (_, nil): Opcode.atRegisters
+      default: Opcode.atTime
+      }
+    out.append(opcode + kind)
+    out.append64(fingerprint.rip)
+    out.append64(fingerprint.cpu)
+    out.append64(fingerprint.memory)
+    guard let registers = fingerprint.registers else { return }
+    for number in 0..<16 { out.append64(registers[number]) }
+    guard let time = fingerprint.time else { return }
+    out.append(varint: time)
+    out.append(fingerprint.word == nil ? 0 : 1)
+    guard let word = fingerprint.word else { return }
+    out.append(varint: word.address.rawValue)
+    out.append64(word.value)
   }
 
   private mutating func append(_ digest: StateDigest) {

@@ -40,6 +40,9 @@ struct TraceContents: Sendable {
     if chunk.firstOrdinal != last?.firstOrdinal ?? 0, last?.kind != .events {
       return "a chunk after \(chunk.firstOrdinal) events, where \(last?.firstOrdinal ?? 0) came before it"
     }
+    if let last, chunk.elapsed < last.elapsed {
+      return "a chunk after \(chunk.elapsed) ns, where \(last.elapsed) ns came before it"
+    }
     last = chunk
     switch chunk.kind {
     case .machine:

@@ -54,12 +54,27 @@ public struct Fingerprint: Equatable, Hashable, Sendable {
   public var memory: UInt64
   /// The general registers, by which an engine can pass by quickly where the state is another.
   public var registers: SIMD16<UInt64>?
+  /// Nanoseconds from the begin of the recording, by the clock of the chunks; only with registers.
+  public var time: UInt64?
+  /// A word of memory that the code at hand was changing, by which an engine can pass by where the registers repeat; only
+  /// with a time.
+  public var word: MemoryWord?
 
-  public init(rip: UInt64, cpu: UInt64, memory: UInt64, registers: SIMD16<UInt64>? = nil) {
+  public init(
+    rip: UInt64, cpu: UInt64, memory: UInt64, registers: SIMD16<UInt64>? = nil, time: UInt64? = nil,
+    word: MemoryWord? = nil
+  ) {
     self.rip = rip
     self.cpu = cpu
     self.memory = memory
     self.registers = registers
+    self.time = registers == nil ? nil : time
+    self.word = self.time == nil ? nil : word
+  }
+
+  /// What an engine that looks for it may pass by; `nil` for nothing.
+  public var filter: StopFilter? {
+    registers.map { StopFilter(address: rip, registers: $0, word: word) }
   }
 }
 

@@ -37,9 +37,9 @@ public protocol Engine: AnyObject {
   /// delivered and the state read here. False inside a batch of units or between the pieces of one MMIO access.
   func settle() throws(EngineError) -> Bool
 
-  /// A hint: stops (of `.until`, of a debugger) before the instruction at this linear address are of no interest unless
-  /// the general registers are these; the engine may pass by. `nil` takes the hint back.
-  func setStopFilter(at linear: UInt64?, registers: SIMD16<UInt64>)
+  /// A hint: stops (of `.until`, of a debugger) that the filter lets not through are of no interest; the engine may pass
+  /// by. `nil` takes the hint back.
+  func setStopFilter(_ filter: StopFilter?)
 
   /// The whole architectural state. Only where `settle` holds.
   func state() throws(EngineError) -> CPUState
@@ -118,7 +118,7 @@ public protocol Engine: AnyObject {
 
 extension Engine {
   public func prepareToRestore() throws(EngineError) {}
-  public func setStopFilter(at linear: UInt64?, registers: SIMD16<UInt64>) {}
+  public func setStopFilter(_ filter: StopFilter?) {}
   public var instructionsOfLastRun: UInt64? { nil }
   public func finishRepeat() throws(EngineError) -> VCPUExit? { nil }
   public func canStep() throws(EngineError) -> Bool {

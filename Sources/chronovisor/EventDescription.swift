@@ -90,7 +90,17 @@ extension Delivery {
 
 extension Fingerprint {
   fileprivate var json: JSON {
-    .object([("rip", .string(hex(rip))), ("cpu", .string(hex(cpu))), ("memory", .string(hex(memory)))])
+    var fields: [(String, JSON)] = [
+      ("rip", .string(hex(rip))), ("cpu", .string(hex(cpu))), ("memory", .string(hex(memory))),
+    ]
+    if let time { fields.append(("time", .number(time))) }
+    if let word {
+      let content: [(String, JSON)] = [
+        ("address", .string(word.address.description)), ("value", .string(hex(word.value))),
+      ]
+      fields.append(("word", .object(content)))
+    }
+    return .object(fields)
   }
 }
 

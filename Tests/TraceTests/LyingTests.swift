@@ -88,6 +88,12 @@ import VMMCore
     #expect(try isDamage { $0.chunks[0].header.firstOrdinal += 1 })
   }
 
+  @Test func timeDoesNotGoBack() throws {
+    #expect(try error { $0.chunks[$0.first(.closing)].header.elapsed += 1 } == nil)
+    #expect(try isDamage { $0.chunks[$0.first(.closing)].header.elapsed = 0 })
+    #expect(try isDamage { $0.chunks[$0.first(.index)].header.elapsed += 1 })
+  }
+
   @Test func flagsThatAKindCannotHave() throws {
     #expect(try isDamage { $0.chunks[$0.first(.events)].header.flags.insert(.optional) })
     #expect(try isDamage { $0.chunks[$0.first(.state)].header.flags.insert(.optional) })
@@ -153,6 +159,16 @@ import VMMCore
   @Test func theFarPlaceIsNamed() throws {
     let far = try claims([interrupt(after: 1), interrupt(after: 100), interrupt(after: 1), digest(50)])
     #expect(far?.description.contains("byte 3 of the chunk") == true)
+  }
+
+  @Test func timesOfPlacesAscend() throws {
+    func place(_ time: UInt64) -> TraceEvent {
+      .delivery(.nmi, at: .fingerprint(Fingerprint(rip: 1, cpu: 2, memory: 3, registers: .zero, time: time)))
+    }
+    // `writeTrace` closes a trace after as many nanoseconds as there are events.
+    #expect(try claims([place(0), place(2), place(2)]) == nil)
+    #expect(try claims([place(2), place(1), place(2)])?.description.contains("a place after 1 ns") == true)
+    #expect(try claims([place(0), place(4), place(4)])?.description.contains("a place after 4 ns") == true)
   }
 
   @Test func aDetailBelongsToADigest() throws {

@@ -67,11 +67,16 @@ extension SeededRandom {
   }
 
   mutating func place() -> Place {
-    switch below(5) {
+    switch below(6) {
     case 0: .here
     case 1: .instructions(number(), iterations: 0)
     case 2: .instructions(number(), iterations: number())
     case 3: .fingerprint(Fingerprint(rip: next(), cpu: next(), memory: next()))
+    case 4:
+      .fingerprint(
+        Fingerprint(
+          rip: next(), cpu: next(), memory: next(), registers: SIMD16((0..<16).map { _ in next() }), time: number(),
+          word: oneIn(2) ? nil : MemoryWord(address: GuestPhysicalAddress(number() & ~7), value: next())))
     default:
       .fingerprint(
         Fingerprint(rip: next(), cpu: next(), memory: next(), registers: SIMD16((0..<16).map { _ in next() })))

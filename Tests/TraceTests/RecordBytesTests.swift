@@ -17,6 +17,12 @@ import VMMCore
   }
 
   static let print = Fingerprint(rip: 1, cpu: 2, memory: 3)
+  /// Register 15 alone is not 0.
+  private static let registers = SIMD16<UInt64>((0..<16).map { $0 == 15 ? 5 : 0 })
+  private static let rest = [UInt8](repeating: 0, count: 15 * 8) + [5, 0, 0, 0, 0, 0, 0, 0]
+  private static func timed(_ word: MemoryWord?) -> Fingerprint {
+    Fingerprint(rip: 1, cpu: 2, memory: 3, registers: registers, time: 200, word: word)
+  }
   static let printBytes: [UInt8] = [1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0]
 
   static let cases: [Case] = [
@@ -38,6 +44,15 @@ import VMMCore
     Case(.delivery(.interrupt(vector: 0x30), at: .instructions(200, iterations: 0)), [0x11, 0xc8, 1, 0x30]),
     Case(.delivery(.interrupt(vector: 0x30), at: .instructions(0, iterations: 7)), [0x12, 0, 7, 0x30]),
     Case(.delivery(.interrupt(vector: 0x30), at: .fingerprint(print)), [0x13] + printBytes + [0x30]),
+    Case(
+      .delivery(.nmi, at: .fingerprint(Fingerprint(rip: 1, cpu: 2, memory: 3, registers: registers))),
+      [0x44] + printBytes + rest),
+    Case(
+      .delivery(.interrupt(vector: 0x30), at: .fingerprint(timed(nil))),
+      [0x50] + printBytes + rest + [0xc8, 1, 0, 0x30]),
+    Case(
+      .delivery(.nmi, at: .fingerprint(timed(MemoryWord(address: .init(0x80), value: 4)))),
+      [0x54] + printBytes + rest + [0xc8, 1, 1, 0x80, 1, 4, 0, 0, 0, 0, 0, 0, 0]),
     Case(.delivery(.nmi, at: .here), [0x14]),
     Case(.delivery(.nmi, at: .fingerprint(print)), [0x17] + printBytes),
     Case(.delivery(.memoryWrite(address: .init(0x80), bytes: [9, 8]), at: .here), [0x18, 0x80, 1, 2, 9, 8]),
@@ -83,6 +98,8 @@ import VMMCore
     arguments: [
       [0x00], [0x02], [0x1c], [0x23], [0x7f], [0x80], [1, 128, 0x90], [1, 0, 0], [1, 0, 0x13, 1, 0], [1, 0, 0x91],
       [1, 0, 0x39, 0, 0], [1, 0, 0xc0], [1, 0, 0x11, 0x80, 0x80, 4, 0], [0x21, 8], [0x18, 0, 2, 1],
+      [0x54] + printBytes + rest + [0, 2] + [UInt8](repeating: 0, count: 9), [0x60],
+      [0x54] + printBytes + rest + [0, 1, 0x84, 1] + [UInt8](repeating: 0, count: 8),
       [0x11, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0],
     ] as [[UInt8]])
   func nonsenseIsRefused(bytes: [UInt8]) {

@@ -14,8 +14,10 @@ struct TraceSurgery {
 
     var raw: [UInt8] {
       get {
-        header.flags.contains(.compressed)
-          ? LZ4Block.decompress(payload, size: Int(header.rawSize)) ?? [] : payload
+        guard header.flags.contains(.compressed) else { return payload }
+        // What a header says that was changed may be anything.
+        let size = min(Int(header.rawSize), TraceFormat.maximumRawSize)
+        return LZ4Block.decompress(payload, size: size) ?? []
       }
       set {
         payload = newValue
@@ -26,6 +28,9 @@ struct TraceSurgery {
     }
   }
   var chunks: [Chunk] = []
+  /// What `repair` leaves as it is.
+  var keepsOrdinals = false
+  var keepsNumbers = false
 
   init(_ bytes: [UInt8]) {
     var offset = TraceFormat.fileHeaderSize

@@ -123,9 +123,7 @@ final class HybridEngine: Engine, DeadlineEngine {
     isOnHost = false
   }
 
-  func setStopFilter(at linear: UInt64?, registers: SIMD16<UInt64>) {
-    software.setStopFilter(at: linear, registers: registers)
-  }
+  func setStopFilter(_ filter: StopFilter?) { software.setStopFilter(filter) }
 
   // MARK: answers
 

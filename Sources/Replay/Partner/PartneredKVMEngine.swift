@@ -13,7 +13,11 @@ final class PartneredKVMEngine: Engine, DeadlineEngine {
   var duties = PartnerDuties.ofThisHost
   private let memory: GuestMemory
   private let cpuModel: CPUModel
-  private lazy var software = SoftwareEngine(memory: memory, cpuModel: cpuModel)
+  private lazy var software = {
+    hasPartner = true
+    return SoftwareEngine(memory: memory, cpuModel: cpuModel)
+  }()
+  private var hasPartner = false
   /// The partner holds the state.
   private var isWithPartner = false
   /// Pages that were dirty before the partner took over.
@@ -90,7 +94,7 @@ final class PartneredKVMEngine: Engine, DeadlineEngine {
   private func lookFor(_ rip: UInt64, _ limit: RunLimit) throws(EngineError) -> VCPUExit {
     while true {
       let exit = try runToAddress(rip)
-      guard exit == .stopped, try search.passes(state().gpr) else { return exit }
+      guard exit == .stopped, try search.passes(state().gpr, memory) else { return exit }
       if search.isLong { return try runPartner(limit) }
     }
   }
@@ -107,9 +111,7 @@ final class PartneredKVMEngine: Engine, DeadlineEngine {
     return try runKVM(.until(rip: rip))
   }
 
-  func setStopFilter(at linear: UInt64?, registers: SIMD16<UInt64>) {
-    search = PlaceSearch(address: linear, registers: registers)
-  }
+  func setStopFilter(_ filter: StopFilter?) { search = PlaceSearch(filter: filter) }
 
   // MARK: the partner
 
@@ -117,11 +119,11 @@ final class PartneredKVMEngine: Engine, DeadlineEngine {
     try goOver()
     software.stopsWhenInterruptible = stopsWhenInterruptible
     software.stopsAtLowerTaskPriority = stopsAtLowerTaskPriority
-    software.setStopFilter(at: search.address, registers: search.registers)
+    software.setStopFilter(search.filter)
     defer {
       software.stopsWhenInterruptible = false
       software.stopsAtLowerTaskPriority = false
-      software.setStopFilter(at: nil, registers: .zero)
+      software.setStopFilter(nil)
     }
     var done: UInt64 = 0
     defer { instructionsOfLastRun = done }
@@ -284,6 +286,8 @@ final class PartneredKVMEngine: Engine, DeadlineEngine {
   /// Where KVM cannot, the partner can.
   func canStep() throws(EngineError) -> Bool { try duties.stopsInUserMode || duties.steps ? true : onKVM().canStep() }
   func follow(_ rule: StateRule) { kvm.follow(rule) }
+  /// What the partner has executed, if there was one.
+  func takeDoubts() -> [UndefinedDoubt] { hasPartner ? software.takeDoubts() : [] }
   var taskPriority: UInt8 { isWithPartner ? software.taskPriority : kvm.taskPriority }
   func setTaskPriority(_ priority: UInt8) {
     isWithPartner ? software.setTaskPriority(priority) : kvm.setTaskPriority(priority)
@@ -304,25 +308,26 @@ final class PartneredKVMEngine: Engine, DeadlineEngine {
 
 /// The search for the place where an address is passed with certain registers.
 private struct PlaceSearch {
-  /// The linear address; `nil` when nothing is looked for.
-  var address: UInt64?
-  var registers: SIMD16<UInt64> = .zero
+  /// `nil` when nothing is looked for.
+  var filter: StopFilter?
+  /// The linear address.
+  var address: UInt64? { filter?.address }
   private var misses = 0
 
   /// Each pass costs KVM an exit; the partner runs over a million of them while KVM makes some thousands.
   private static let mostMisses = 64
 
-  init(address: UInt64? = nil, registers: SIMD16<UInt64> = .zero) {
-    self.address = address
-    self.registers = registers
-  }
+  init(filter: StopFilter? = nil) { self.filter = filter }
 
   /// KVM takes longer than the partner would.
   var isLong: Bool { misses >= PlaceSearch.mostMisses }
 
   /// The address was met with these registers: whether that is of no interest.
-  mutating func passes(_ found: SIMD16<UInt64>) -> Bool {
-    guard found != registers else { return false }
+  mutating func passes(_ found: SIMD16<UInt64>, _ memory: GuestMemory) -> Bool {
+    guard let filter else { return false }
+    if found == filter.registers {
+      guard let word = filter.word, memory.load(word.address, as: UInt64.self) != word.value else { return false }
+    }
     misses += 1
     return true
   }

@@ -120,11 +120,8 @@ final class TimelineMachine {
   }
 
   private func expect(_ fingerprint: Fingerprint?) {
-    if let fingerprint, let registers = fingerprint.registers, !breakpoints.contains(fingerprint.rip) {
-      engine.setStopFilter(at: fingerprint.rip, registers: registers)
-    } else {
-      engine.setStopFilter(at: nil, registers: .zero)
-    }
+    let isAlone = fingerprint.map { !breakpoints.contains($0.rip) } ?? false
+    engine.setStopFilter(isAlone ? fingerprint?.filter : nil)
     guard fingerprint?.rip != fingerprintAddress else { return }
     fingerprintAddress = fingerprint?.rip
     setEngineBreakpoints()

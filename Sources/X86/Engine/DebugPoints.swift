@@ -1,4 +1,5 @@
-internal import VMMCore
+internal import GuestMemory
+public import VMMCore
 
 /// Why a debugger's stop ended a run.
 public enum DebugStop: Equatable, Sendable {
@@ -34,10 +35,21 @@ extension SoftwareEngine {
     core.blocks.flush()
   }
 
-  public func setStopFilter(at linear: UInt64?, registers: SIMD16<UInt64>) {
-    cpu[SystemSlot.hasFilter] = linear == nil ? 0 : 1
-    cpu[SystemSlot.filterAddress] = linear ?? 0
-    for number in 0..<16 { cpu[SystemSlot.filterRegisters + number] = registers[number] }
+  public func setStopFilter(_ filter: StopFilter?) {
+    cpu[SystemSlot.hasFilter] = filter == nil ? 0 : 1
+    guard let filter else { return }
+    cpu[SystemSlot.filterAddress] = filter.address
+    for number in 0..<16 { cpu[SystemSlot.filterRegisters + number] = filter.registers[number] }
+    let word = filter.word.flatMap { word in hostAddress(of: word.address).map { ($0, word.value) } }
+    cpu[SystemSlot.filterWord] = word?.0 ?? 0
+    cpu[SystemSlot.filterValue] = word?.1 ?? 0
+  }
+
+  /// Where eight bytes of guest memory that lie in one page are; `nil` for others.
+  private func hostAddress(of address: GuestPhysicalAddress) -> UInt64? {
+    let offset = Int(address.rawValue % UInt64(pageSize))
+    guard offset <= pageSize - 8, let page = memory.pageIndex(of: address) else { return nil }
+    return UInt64(UInt(bitPattern: memory.host(ofPage: page) + offset))
   }
 
   /// Makes `run` stop after an instruction that accesses these bytes. Instructions that access the pages they lie in
@@ -90,12 +102,14 @@ extension CPU {
     return isStop(linear) && !isFilteredOut(linear)
   }
 
-  /// The general registers are not those that a stop at this linear address is for.
+  /// The general registers, or the word of memory, are not those that a stop at this linear address is for.
   @inline(__always) func isFilteredOut(_ linear: UInt64) -> Bool {
     guard s[SystemSlot.hasFilter] != 0, s[SystemSlot.filterAddress] == linear else { return false }
     let registers = UnsafeRawPointer(s).loadUnaligned(as: SIMD16<UInt64>.self)
     let wanted = UnsafeRawPointer(s + SystemSlot.filterRegisters).loadUnaligned(as: SIMD16<UInt64>.self)
-    return registers != wanted
+    if registers != wanted { return true }
+    guard let word = UnsafeRawPointer(bitPattern: UInt(s[SystemSlot.filterWord])) else { return false }
+    return word.loadUnaligned(as: UInt64.self) != s[SystemSlot.filterValue]
   }
 
   /// A run stops before the instruction at this linear address.

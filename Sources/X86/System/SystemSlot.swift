@@ -43,4 +43,7 @@ enum SystemSlot {
   static var x87Errors: Int { Slot.systemScratch + 39 }
   /// RFLAGS.IF while a run is to end where an external interrupt would be accepted; 0 otherwise.
   static var awaitedFlag: Int { Slot.systemScratch + 41 }
+  /// The host address of a word of memory that the filter looks at too (0 for none), and what it is to hold.
+  static var filterWord: Int { Slot.systemScratch + 42 }
+  static var filterValue: Int { Slot.systemScratch + 43 }
 }

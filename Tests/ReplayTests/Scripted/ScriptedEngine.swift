@@ -27,6 +27,8 @@ final class ScriptedEngine: Engine {
     var stopsAtAddresses = true
     /// From this step on it does not get further, but can be kicked.
     var hangsAt: UInt64?
+    /// There it comes to the same state again and again.
+    var repeats = false
     /// So many kicks come before each instruction.
     var kicksBetween = 0
     /// So many instructions it goes on after a kick, to a place that it can name.
@@ -82,6 +84,7 @@ final class ScriptedEngine: Engine {
           continue
         }
         // A loop without an end, in no time.
+        if !abilities.repeats { current.rdx += 1 }
         switch limit {
         case .free: return .failed("nobody bounds this run")
         case .instructions(let count), .until(_, let count): retired += count

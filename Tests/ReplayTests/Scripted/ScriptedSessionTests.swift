@@ -151,6 +151,19 @@ import X86
     #expect(try #require(lost.retiredInstructions) >= EventDistance.unquestioned)
   }
 
+  /// A loop that comes to the same state again is left long before the recording's time is over.
+  @Test func aRepetitionIsADivergence() throws {
+    let path = folder.file("windows.trace")
+    try record(engine(ScriptedSessionTests.stock), to: path)
+    let lost = engine(Abilities(counts: true, hangsAt: ScriptedSessionTests.place + 10, repeats: true))
+    let divergence = #expect(throws: Divergence.self) { try replay(path, lost) }
+    guard case .endless(let count)? = divergence?.kind else {
+      Issue.record("\(String(describing: divergence?.kind))")
+      return
+    }
+    #expect(count <= 4 * StateCycle.step)
+  }
+
   /// A place that lies further away than all of the recording is not run to.
   @Test func anAbsurdPlaceIsADivergenceAtOnce() throws {
     let path = folder.file("windows.trace")
