@@ -26,6 +26,8 @@ public struct UndefinedProfile: Equatable, Sendable {
   public var longDoubleShift = LongDoubleShift.secondTwice
   /// BSF and BSR of 32 bits whose source is zero clear the upper half of the destination, and not only leave it alone.
   public var scanOfZeroClearsUpperHalf = false
+  /// FXRSTOR and XRSTOR with REX.W keep 48 bits of the pointers of the last x87 instruction, sign-extended, and not 57.
+  public var narrowsX87Pointers = false
   /// Digests of samples where they are not the reference's; 0 where they are.
   private var results = [UInt32](repeating: 0, count: Result.allCases.count)
 
@@ -53,11 +55,13 @@ extension UndefinedProfile {
     ("amd-1ah", reference), ("amd-19h", amd19h), ("qemu-tcg", qemu),
   ]
 
-  /// As seen on model 1 (Zen 3): BSF and BSR write ZF and leave the others. Model 11h (Zen 4) was found to do as 1Ah.
+  /// As seen on model 1 (Zen 3): BSF and BSR write ZF and leave the others, and linear addresses have 48 bits. Model 11h
+  /// (Zen 4) was found to do as 1Ah.
   private static let amd19h: UndefinedProfile = {
     var profile = UndefinedProfile()
     profile[.bitScan] = FlagRule([:])
     profile[.bitScanOfZero] = FlagRule([:])
+    profile.narrowsX87Pointers = true
     return profile
   }()
 
@@ -105,6 +109,9 @@ extension UndefinedProfile {
     if scanOfZeroClearsUpperHalf != base.scanOfZeroClearsUpperHalf {
       items.append("bitScanOfZero: upper half \(scanOfZeroClearsUpperHalf ? "cleared" : "kept")")
     }
+    if narrowsX87Pointers != base.narrowsX87Pointers {
+      items.append("x87Pointers: \(narrowsX87Pointers ? 48 : 57) bits")
+    }
     for result in Result.allCases where self[result] != base[result] {
       items.append("\(result): " + (self[result] == 0 ? "reference" : "digest \(hex(UInt64(self[result])))"))
     }
@@ -130,6 +137,7 @@ extension UndefinedProfile {
   private enum Number {
     static let longDoubleShift: UInt8 = 64
     static let scanOfZeroClearsUpperHalf: UInt8 = 65
+    static let narrowsX87Pointers: UInt8 = 66
     static let firstResult: UInt8 = 128
   }
 
@@ -140,6 +148,7 @@ extension UndefinedProfile {
     }
     if longDoubleShift != .secondTwice { pairs.append((Number.longDoubleShift, UInt32(longDoubleShift.rawValue))) }
     if scanOfZeroClearsUpperHalf { pairs.append((Number.scanOfZeroClearsUpperHalf, 1)) }
+    if narrowsX87Pointers { pairs.append((Number.narrowsX87Pointers, 1)) }
     for result in Result.allCases where self[result] != 0 {
       pairs.append((Number.firstResult + result.rawValue, self[result]))
     }
@@ -161,6 +170,9 @@ extension UndefinedProfile {
     case Number.scanOfZeroClearsUpperHalf:
       guard word <= 1 else { return false }
       scanOfZeroClearsUpperHalf = word == 1
+    case Number.narrowsX87Pointers:
+      guard word <= 1 else { return false }
+      narrowsX87Pointers = word == 1
     default:
       guard let result = Result(rawValue: number &- Number.firstResult) else { return false }
       self[result] = word

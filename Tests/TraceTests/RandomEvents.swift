@@ -106,6 +106,7 @@ enum Sample {
     profile[.bitScan] = FlagRule([.of: .other, .pf: .source])
     profile.longDoubleShift = .firstAgain
     profile.scanOfZeroClearsUpperHalf = true
+    profile.narrowsX87Pointers = true
     profile[.transcendentals] = 0xfedc_ba98
     return profile
   }

@@ -11,6 +11,7 @@ extension CPU {
     }
     s[Slot.longDoubleShift] = UInt64(profile.longDoubleShift.rawValue)
     s[Slot.scanOfZeroClears] = profile.scanOfZeroClearsUpperHalf ? 1 : 0
+    s[Slot.x87PointerShift] = profile.narrowsX87Pointers ? 16 : 7
   }
 
   /// The profile is not the reference here.
