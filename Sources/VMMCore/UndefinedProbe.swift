@@ -34,6 +34,7 @@ public struct UndefinedProbe {
     profile.scanOfZeroClearsUpperHalf =
       execute([0x0f, 0xbc, 0xc3], Registers(rax: 0x1122_3344_5566_7788, rbx: 0)).rax >> 32 == 0
     profile.longDoubleShift = longDoubleShift()
+    profile.narrowsX87Pointers = narrowsX87Pointers()
     for result in UndefinedProfile.Result.allCases {
       let found = digest(of: result)
       profile[result] = found == result.reference ? 0 : max(found, 1)
@@ -115,6 +116,20 @@ public struct UndefinedProbe {
       }
     }
     return [.secondTwice, .firstAgain].first { fits($0) } ?? .other
+  }
+
+  /// What comes back of a pointer to the last x87 instruction that FXRSTOR64 has loaded, with an exception pending.
+  private func narrowsX87Pointers() -> Bool {
+    let pointer: UInt64 = 0x55_8000_0000_0001
+    let code: [UInt8] = [
+      // MOV RCX, RSP; AND RSP, -16; SUB RSP, 512; FNINIT; FXSAVE64 [RSP]
+      0x48, 0x89, 0xe1, 0x48, 0x83, 0xe4, 0xf0, 0x48, 0x81, 0xec, 0, 2, 0, 0, 0xdb, 0xe3, 0x48, 0x0f, 0xae, 0x04, 0x24,
+      // MOV DWORD [RSP], control and status: invalid operation, unmasked; MOV [RSP + 8], RAX; FXRSTOR64 [RSP]
+      0xc7, 0x04, 0x24, 0x7e, 0x03, 0x81, 0x80, 0x48, 0x89, 0x44, 0x24, 0x08, 0x48, 0x0f, 0xae, 0x0c, 0x24,
+      // FXSAVE64 [RSP]; MOV RAX, [RSP + 8]; FNINIT; MOV RSP, RCX
+      0x48, 0x0f, 0xae, 0x04, 0x24, 0x48, 0x8b, 0x44, 0x24, 0x08, 0xdb, 0xe3, 0x48, 0x89, 0xcc,
+    ]
+    return execute(code, Registers(rax: pointer)).rax == pointer | 0xffff << 48
   }
 
   /// A digest of samples, 32 bits.

@@ -29,6 +29,8 @@ public struct UndefinedProfile: Equatable, Sendable {
   /// What a fault pushes has RF as it was, and not set: emulated CPUs, against the manuals (Intel SDM vol. 3,
   /// 17.3.1.1).
   public var faultsKeepResumeFlag = false
+  /// FXRSTOR and XRSTOR with REX.W keep 48 bits of the pointers of the last x87 instruction, sign-extended, and not 57.
+  public var narrowsX87Pointers = false
   /// Digests of samples where they are not the reference's; 0 where they are.
   private var results = [UInt32](repeating: 0, count: Result.allCases.count)
 
@@ -56,11 +58,13 @@ extension UndefinedProfile {
     ("amd-1ah", reference), ("amd-19h", amd19h), ("qemu-tcg", qemu),
   ]
 
-  /// As seen on model 1 (Zen 3): BSF and BSR write ZF and leave the others. Model 11h (Zen 4) was found to do as 1Ah.
+  /// As seen on model 1 (Zen 3): BSF and BSR write ZF and leave the others, and linear addresses have 48 bits. Model 11h
+  /// (Zen 4) was found to do as 1Ah.
   private static let amd19h: UndefinedProfile = {
     var profile = UndefinedProfile()
     profile[.bitScan] = FlagRule([:])
     profile[.bitScanOfZero] = FlagRule([:])
+    profile.narrowsX87Pointers = true
     return profile
   }()
 
@@ -111,6 +115,9 @@ extension UndefinedProfile {
     if faultsKeepResumeFlag != base.faultsKeepResumeFlag {
       items.append("faults: RF \(faultsKeepResumeFlag ? "kept" : "set")")
     }
+    if narrowsX87Pointers != base.narrowsX87Pointers {
+      items.append("x87Pointers: \(narrowsX87Pointers ? 48 : 57) bits")
+    }
     for result in Result.allCases where self[result] != base[result] {
       items.append("\(result): " + (self[result] == 0 ? "reference" : "digest \(hex(UInt64(self[result])))"))
     }
@@ -137,6 +144,7 @@ extension UndefinedProfile {
     static let longDoubleShift: UInt8 = 64
     static let scanOfZeroClearsUpperHalf: UInt8 = 65
     static let faultsKeepResumeFlag: UInt8 = 66
+    static let narrowsX87Pointers: UInt8 = 67
     static let firstResult: UInt8 = 128
   }
 
@@ -148,6 +156,7 @@ extension UndefinedProfile {
     if longDoubleShift != .secondTwice { pairs.append((Number.longDoubleShift, UInt32(longDoubleShift.rawValue))) }
     if scanOfZeroClearsUpperHalf { pairs.append((Number.scanOfZeroClearsUpperHalf, 1)) }
     if faultsKeepResumeFlag { pairs.append((Number.faultsKeepResumeFlag, 1)) }
+    if narrowsX87Pointers { pairs.append((Number.narrowsX87Pointers, 1)) }
     for result in Result.allCases where self[result] != 0 {
       pairs.append((Number.firstResult + result.rawValue, self[result]))
     }
@@ -172,6 +181,9 @@ extension UndefinedProfile {
     case Number.faultsKeepResumeFlag:
       guard word <= 1 else { return false }
       faultsKeepResumeFlag = word == 1
+    case Number.narrowsX87Pointers:
+      guard word <= 1 else { return false }
+      narrowsX87Pointers = word == 1
     default:
       guard let result = Result(rawValue: number &- Number.firstResult) else { return false }
       self[result] = word

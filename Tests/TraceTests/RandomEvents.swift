@@ -112,6 +112,7 @@ enum Sample {
     profile.longDoubleShift = .firstAgain
     profile.scanOfZeroClearsUpperHalf = true
     profile.faultsKeepResumeFlag = true
+    profile.narrowsX87Pointers = true
     profile[.transcendentals] = 0xfedc_ba98
     return profile
   }

@@ -131,8 +131,11 @@ extension CPU {
     }
   }
 
-  /// FIP and FDP have the 57 bits of the widest linear addresses.
-  private func linearAddress(_ value: UInt64) -> UInt64 { UInt64(bitPattern: Int64(bitPattern: value << 7) >> 7) }
+  /// FIP and FDP have as many bits as linear addresses on the CPU of the profile.
+  private func linearAddress(_ value: UInt64) -> UInt64 {
+    let shift = Int64(bitPattern: s[Slot.x87PointerShift])
+    return UInt64(bitPattern: (Int64(bitPattern: value) << shift) >> shift)
+  }
 
   private func restoreXMM(_ image: [UInt64]) {
     for number in 0..<xmmCount { setXMM(number, V128(image[20 + 2 * number], image[21 + 2 * number])) }
