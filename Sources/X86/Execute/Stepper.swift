@@ -184,10 +184,12 @@ extension CPU {
     rip = nextRIP(op)
     // Each iteration of a REP instruction ends in a trap; breakpoints that MOV SS has held back wait for the first.
     let trapsInside = op.isRepeated && (traps || shadow >> Shadow.heldBreakpoints != 0)
+    // So does a shadow: what waits for its end comes behind the first.
+    let waitsInside = op.isRepeated && shadow != 0 && s[SystemSlot.awaitedFlag] & s[Slot.systemFlags] != 0
     let (limit, done) = (s[Slot.repeatLimit], s[Slot.repeatIterations])
-    if trapsInside { s[Slot.repeatLimit] = s[Slot.repeatIterations] &+ 1 }
+    if trapsInside || waitsInside { s[Slot.repeatLimit] = done &+ 1 }
     let completes = execute(op)
-    if trapsInside { s[Slot.repeatLimit] = limit }
+    if trapsInside || waitsInside { s[Slot.repeatLimit] = limit }
     if completes {
       s[Slot.remaining] &-= 1
       clearReplies()
@@ -201,18 +203,27 @@ extension CPU {
     if end == .iterations || end == .kicked {
       // The iterations before are done.
       s[SystemSlot.stopReason] = watched
-      let ends = s[Slot.repeatIterations] != done && (trapsInside || s[SystemSlot.debugStatus] != 0)
+      let hasMoved = s[Slot.repeatIterations] != done
+      if hasMoved { s[Slot.interruptShadow] = 0 }
+      let ends = hasMoved && (trapsInside || s[SystemSlot.debugStatus] != 0)
       if ends {
-        s[Slot.interruptShadow] = 0
         noteTrapInside(op)
         afterInstruction(trap: traps, shadow: shadow)
       }
       if end == .kicked && (watched != 0 || ends) { s[Slot.kick] = 1 }
       if watched != 0 { return .stopAddress }
       if ends { return nil }
+      if end == .iterations, waitsInside, hasMoved, s[Slot.repeatIterations] != limit { return endOfShadow }
     }
     if end != nil { restoreResumeFlag() }
     return end
+  }
+
+  /// Behind the first iteration of a REP instruction, where a shadow ends, a run ends that waits for that.
+  private var endOfShadow: RunEnd? {
+    guard acceptsAwaitedInterrupt else { return nil }
+    restoreResumeFlag()
+    return .interruptible
   }
 
   /// The instruction at `op` did not complete: a fault becomes the pending event, an exit is handed out.

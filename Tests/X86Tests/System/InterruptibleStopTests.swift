@@ -36,6 +36,39 @@ import VMMCore
     #expect(plain.exit == .stopped && plain.retired == 60, "\(name)")
   }
 
+  /// A REP instruction can be interrupted between two iterations (Intel SDM vol. 2, REP), and the shadow, which holds
+  /// interrupts off for what comes next, ends with the first of them.
+  @Test(arguments: [[0xfb], [0xfb, 0x8e, 0xd0]] as [[UInt8]])
+  func theShadowEndsBehindOneIteration(shadow: [UInt8]) throws {
+    // rep stosb; cli
+    let machine = try SystemMachine(shadow + [0xf3, 0xaa, 0xfa]) {
+      $0.rax = UInt64(SystemMachine.kernelData)
+      $0.rcx = 40
+      $0.rdi = SystemMachine.stack - 0x100
+    }
+    machine.engine.stopsWhenInterruptible = true
+    #expect(try machine.engine.run(.instructions(60)) == .kicked)
+    #expect(machine.cpu.rip == SystemMachine.code + UInt64(shadow.count))
+    #expect(machine.engine.repeatIterations == 1 && machine.cpu.rcx == 39)
+    #expect(try machine.engine.isInterruptible())
+    // Nobody waits: the whole of it.
+    machine.engine.stopsWhenInterruptible = false
+    #expect(try machine.engine.run(.instructions(1)) == .stopped)
+    #expect(machine.cpu.rcx == 0 && machine.engine.repeatIterations == 0)
+  }
+
+  /// Who stops inside by himself finds the shadow gone, too.
+  @Test func theShadowIsGoneBetweenIterations() throws {
+    let machine = try SystemMachine([0xfb, 0xf3, 0xaa, 0xfa]) {
+      $0.rcx = 40
+      $0.rdi = SystemMachine.stack - 0x100
+    }
+    #expect(try machine.engine.run(.instructions(1)) == .stopped)
+    #expect(try !machine.engine.isInterruptible())
+    #expect(try machine.engine.runIterations(1) == .stopped)
+    #expect(try machine.engine.isInterruptible() && machine.engine.repeatIterations == 1)
+  }
+
   @Test func theShadowOfSTIIsNoPlace() throws {
     // sti; cli
     #expect(try stop([0xfb, 0xfa]) == (.stopped, 60, 60))
