@@ -56,8 +56,8 @@ public struct Fingerprint: Equatable, Hashable, Sendable {
   public var registers: SIMD16<UInt64>?
   /// Nanoseconds from the begin of the recording, by the clock of the chunks; only with registers.
   public var time: UInt64?
-  /// A word of memory that the code at hand was changing, by which an engine can pass by where the registers repeat; only
-  /// with a time.
+  /// A word of memory that the code at hand was changing, by which an engine can pass by where the registers repeat;
+  /// only with a time.
   public var word: MemoryWord?
 
   public init(

@@ -37,8 +37,8 @@ public protocol Engine: AnyObject {
   /// delivered and the state read here. False inside a batch of units or between the pieces of one MMIO access.
   func settle() throws(EngineError) -> Bool
 
-  /// A hint: stops (of `.until`, of a debugger) that the filter lets not through are of no interest; the engine may pass
-  /// by. `nil` takes the hint back.
+  /// A hint: stops (of `.until`, of a debugger) that the filter lets not through are of no interest; the engine may
+  /// pass by. `nil` takes the hint back.
   func setStopFilter(_ filter: StopFilter?)
 
   /// The whole architectural state. Only where `settle` holds.

@@ -1,5 +1,5 @@
-/// A place that is looked for: of the stops before the instruction at an address, only those with these general registers
-/// and this word of memory are of interest.
+/// A place that is looked for: of the stops before the instruction at an address, only those with these general
+/// registers and this word of memory are of interest.
 public struct StopFilter: Equatable, Sendable {
   /// Linear.
   public var address: UInt64

@@ -1,7 +1,7 @@
 internal import Foundation
 
-/// Runs a program under limits that the kernel enforces, and says what it took. CPU time and not the time of day: a busy
-/// machine makes no difference.
+/// Runs a program under limits that the kernel enforces, and says what it took. CPU time and not the time of day: a
+/// busy machine makes no difference.
 public struct LimitedCommand: Sendable {
   /// Seconds of CPU time, at which the kernel ends the process.
   public var seconds: Int

@@ -2,8 +2,8 @@ import Support
 import Testing
 
 /// Traces that lie, with checksums that are right. Whatever field of a sound trace is changed, whatever record dropped,
-/// doubled, exchanged or moved: `verify` refuses it with the place, or finds that the replay diverges, within the limits
-/// of `Verification`. It calls exact only what says nothing but the truth (`Truth`).
+/// doubled, exchanged or moved: `verify` refuses it with the place, or finds that the replay diverges, within the
+/// limits of `Verification`. It calls exact only what says nothing but the truth (`Truth`).
 ///
 /// `CHRONOVISOR_LONG=1` makes it 100,000 traces (or `CHRONOVISOR_MUTATIONS`), `CHRONOVISOR_SEED` gives their seed. A
 /// failure prints the command that makes the one trace again.
@@ -83,8 +83,8 @@ import Testing
       Issue.record(
         """
         \(flaw): \(origin.name), \(mutations[index].name)
-        \(kept); verify \(verification.arguments.joined(separator: " ")); again with CHRONOVISOR_SEED=\(LongTests.seed) \
-        CHRONOVISOR_MUTATION=\(number) Tools/test --filter MutationTests
+        \(kept); verify \(verification.arguments.joined(separator: " ")); again with \
+        CHRONOVISOR_SEED=\(LongTests.seed) CHRONOVISOR_MUTATION=\(number) Tools/test --filter MutationTests
         """)
     }
   }

@@ -3,8 +3,8 @@ import VMMCore
 
 @testable import Trace
 
-/// After one thing was changed, what follows from it: numbers of chunks, counts of events, the index, digests of images.
-/// Some of it is left wrong at times, so that this is the lie.
+/// After one thing was changed, what follows from it: numbers of chunks, counts of events, the index, digests of
+/// images. Some of it is left wrong at times, so that this is the lie.
 extension TraceSurgery {
   /// What was made right.
   mutating func repair(_ random: inout SeededRandom) -> String {

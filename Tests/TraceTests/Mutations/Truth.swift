@@ -5,10 +5,10 @@ import VMMCore
 /// What a trace says of a run, to hold another trace against. A trace that says only what this one says is true, and a
 /// replay of it may be exact. Left out is what FORMAT.md lists under "What a trace does not claim", with these reasons:
 ///
-/// * the machine's fields 1 to 3 and 6 to 12, names and roles of images, times of chunks and of places: where a recording
-///   comes from; times bound a search, and decide nothing that is found;
-/// * CPUID leaves, undefined behaviour, the size of RAM, fields of the state that no digest has: true or false only for a
-///   guest that looks at them, and then what it does differs;
+/// * the machine's fields 1 to 3 and 6 to 12, names and roles of images, times of chunks and of places: where a
+///   recording comes from; times bound a search, and decide nothing that is found;
+/// * CPUID leaves, undefined behaviour, the size of RAM, fields of the state that no digest has: true or false only for
+///   a guest that looks at them, and then what it does differs;
 /// * counts of instructions, where KVM has replayed it: it has none;
 /// * the place of the index: a reader that finds none does without;
 /// * what a guest was given behind the last digest: it shows only in what the guest then does.
@@ -69,11 +69,12 @@ struct Truth {
     return memory
   }
 
-  /// The fields that digests of states have. Bit 1 of RFLAGS is set in every CPU, whatever a state says.
+  /// The fields that digests of states have. Bit 1 of RFLAGS is set in every CPU, and TSC_AUX has 32 bits, whatever a
+  /// state says.
   fileprivate static func masked(_ state: CPUState, _ rule: StateRule) -> [UInt64] {
     var state = state.canonical(rule)
     state.rflags |= 2
-    return CPUState.fields.map { $0.get(state) & $0.digestMask }
+    return CPUState.fields.map { $0.get(state) & ($0.name == "tsc_aux" ? 0xffff_ffff : $0.digestMask) }
   }
 }
 
@@ -115,8 +116,8 @@ extension TraceEvent {
     return Truth.masked(state, rule)
   }
 
-  /// Nothing in a replay, which has no devices and no user, shows this end: only that the last event allows it, and that
-  /// is looked at.
+  /// Nothing in a replay, which has no devices and no user, shows this end: only that the last event allows it, and
+  /// that is looked at.
   private static func isUnseen(_ reason: EndReason) -> Bool {
     switch reason {
     case .powerOff, .reset, .debugExit, .timeout, .interrupted, .engineStopped: true
