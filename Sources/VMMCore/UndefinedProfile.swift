@@ -58,8 +58,8 @@ extension UndefinedProfile {
     ("amd-1ah", reference), ("amd-19h", amd19h), ("qemu-tcg", qemu),
   ]
 
-  /// As seen on model 1 (Zen 3): BSF and BSR write ZF and leave the others, and linear addresses have 48 bits. Model 11h
-  /// (Zen 4) was found to do as 1Ah.
+  /// As seen on model 1 (Zen 3): BSF and BSR write ZF and leave the others, and linear addresses have 48 bits. Model
+  /// 11h (Zen 4) was found to do as 1Ah.
   private static let amd19h: UndefinedProfile = {
     var profile = UndefinedProfile()
     profile[.bitScan] = FlagRule([:])

@@ -61,7 +61,7 @@ struct BlockBuilder {
     let available = min(0x1000 - offset, cpu.codeBytesInSegment(rip))
     guard available > 0 else { return false }
     var decoder = Decoder(bytes: page + offset, available: available, codeSize: cpu.codeSize, rip: rip)
-    return decoder.decode(into: op) == .decoded
+    return decoder.decode(into: op) == .decoded && cpu.isOffered(op)
   }
 
   /// A block at the address to stop at begins with an operation that stops.

@@ -14,7 +14,7 @@ extension CPU {
     if result == .truncated && inPage < min(15, inSegment) {
       return fetchAcross(bytes, inPage, min(15, inSegment), linear, op)
     }
-    return finish(result)
+    return finish(result, op)
   }
 
   /// The instruction goes on in the next page.
@@ -28,13 +28,16 @@ extension CPU {
       for index in 0..<wanted { buffer[index] = index < inPage ? bytes[index] : rest[index - inPage] }
       var decoder = Decoder(
         bytes: UnsafePointer(buffer.baseAddress!), available: wanted, codeSize: codeSize, rip: rip)
-      return finish(decoder.decode(into: op))
+      return finish(decoder.decode(into: op), op)
     }
   }
 
-  private func finish(_ result: DecodeResult) -> Bool {
+  /// Real and virtual-8086 mode have no VEX (Intel SDM vol. 2, 2.3.2; AMD APM vol. 3, 1.2.6).
+  func isOffered(_ op: Op) -> Bool { !op.isVEX || s[Slot.mode] & Mode.protected != 0 }
+
+  private func finish(_ result: DecodeResult, _ op: Op) -> Bool {
     switch result {
-    case .decoded: true
+    case .decoded: isOffered(op) || raiseUndefined()
     case .undefined: raiseUndefined()
     case .truncated, .tooLong: raiseProtection()
     }

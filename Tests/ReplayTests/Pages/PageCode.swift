@@ -9,19 +9,12 @@ struct PageCode {
   /// The byte of a slot that may hold anything.
   static let freeByte: UInt64 = 4
 
-  /// How an instruction crosses from page to page.
+  /// How a page's last instruction ends: with the page, or in the next one.
   enum Crossing: CaseIterable {
     case none, oneByte, threeBytes, longImmediate, wholeImmediate, prefix
   }
 
   let kind: PagingKind
-  let crossing: Crossing
-
-  init(kind: PagingKind, _ random: inout SeededRandom) {
-    self.kind = kind
-    let all = kind.is64Bit ? Crossing.allCases : [.none, .none, .oneByte, .threeBytes, .prefix]
-    crossing = random.pick(all)
-  }
 
   func page(_ random: inout SeededRandom) -> [UInt8] {
     (0..<PageCode.slotsPerPage).flatMap { slot($0, &random) }
@@ -29,14 +22,15 @@ struct PageCode {
 
   func slot(_ number: Int, _ random: inout SeededRandom) -> [UInt8] {
     if number == 0 { return firstSlot(&random) }
-    if number == PageCode.slotsPerPage - 1, let last = lastSlot(&random) { return last }
+    if number == PageCode.slotsPerPage - 1 { return lastSlot(&random) }
     return inner(number, &random)
   }
 
-  /// Four bytes over a page's end: the end of the last slot and the beginning of the next page's first one.
+  /// Four bytes over a page's end: the end of a last slot, which goes with the rest of any other, and the beginning of
+  /// the next page's first one.
   func overTheEnd(_ random: inout SeededRandom) -> UInt32 {
-    let last = lastSlot(&random) ?? [0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90]
-    let bytes = [last[6], last[7], 0xb0, byte(&random)]
+    let last = random.pick([[0x90, 0x90], [0x90, 0xb8], [0x48, 0xb8], [0x90, 0x3e], [0xb0, byte(&random)]])
+    let bytes = last + [0xb0, byte(&random)]
     return bytes.reversed().reduce(0) { $0 << 8 | UInt32($1) }
   }
 
@@ -47,10 +41,10 @@ struct PageCode {
     [0xb0, byte(&random), 0xb3, byte(&random), 0xb2, byte(&random), 0xb0, byte(&random)]
   }
 
-  private func lastSlot(_ random: inout SeededRandom) -> [UInt8]? {
+  private func lastSlot(_ random: inout SeededRandom) -> [UInt8] {
     let nops = [UInt8](repeating: 0x90, count: 8)
-    switch crossing {
-    case .none: return nil
+    switch random.oneIn(3) ? .none : random.pick(Crossing.allCases) {
+    case .none: return [0x83, 0xc3, byte(&random)] + nops.prefix(5)
     case .oneByte: return nops.prefix(7) + [0xb8]
     case .threeBytes: return nops.prefix(5) + [0xb8, byte(&random), byte(&random)]
     case .longImmediate: return nops.prefix(4) + [0x48, 0xb8, byte(&random), byte(&random)]

@@ -44,7 +44,7 @@ struct PageFuzzTests {
 
   @Test func `blocks do what the stepper does`() throws {
     var (instructions, failures, count) = (UInt64(0), 0, 0)
-    for number in Self.cases(400, long: 8000) {
+    for number in Self.cases(120, long: 4000) {
       var run = try PageRun(kind: Self.kind(number), seed: Self.random(number))
       if let text = try run.difference() {
         failures += 1
@@ -59,7 +59,7 @@ struct PageFuzzTests {
 
   @Test(.enabled(if: kvmAvailable, "needs /dev/kvm")) func `KVM and the software engine end alike`() throws {
     var (compared, failures, skipped) = (0, 0, [String: Int]())
-    let cases = Self.cases(40, long: 1500)
+    let cases = Self.cases(30, long: 1500)
     for number in cases.count > 1500 ? 0..<1500 : cases {
       let world = PageWorld(
         kind: .long, rules: PageProgram.Rules(flushesAll: true, togglesModes: false), seed: Self.random(number))

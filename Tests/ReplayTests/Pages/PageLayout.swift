@@ -36,10 +36,13 @@ enum PageLayout {
   static let windows = 2
   static let windowPages = 8
 
-  /// The pages of code, counted from `codeBase`: also those that a large page shows in a window.
-  static let frames = Array(0..<8) + Array(508..<512) + Array(1020..<1024)
+  /// The pages of code, counted from `codeBase`: also those that a large page shows in a window, of 2 and 4 MiB, and of
+  /// 1 GiB, which shows the pages below `codeBase`.
+  static let frames = Array(-4..<8) + Array(508..<512) + Array(1020..<1024)
+  /// Where there is no memory.
+  static let outside: UInt64 = 0x4000_0000
 
-  static func frame(_ number: Int) -> UInt64 { codeBase + UInt64(number) << 12 }
+  static func frame(_ number: Int) -> UInt64 { codeBase &+ UInt64(bitPattern: Int64(number)) << 12 }
 
   private static func tables(_ space: Int) -> UInt64 { 0x10_0000 + UInt64(space) << 16 }
   static func root(_ space: Int) -> UInt64 { tables(space) }
@@ -106,7 +109,9 @@ struct PageEntryMaker {
     let half = page / (PageLayout.windowPages / 2)
     switch level {
     case .page:
-      return PageLayout.frame(random.pick(PageLayout.frames)) | flags(plain, leaf: true, &random)
+      let isOutside = !plain && allowsReserved && random.oneIn(30)
+      let frame = isOutside ? PageLayout.outside : PageLayout.frame(random.pick(PageLayout.frames))
+      return frame | flags(plain, leaf: true, &random)
     case .table:
       if !plain && random.chance(35) { return largePage(&random) }
       let other = random.oneIn(4)
@@ -116,10 +121,22 @@ struct PageEntryMaker {
       let directory = PageLayout.directory(kind, random.oneIn(5) ? random.below(2) : space, window)
       // PAE's pointers have no rights, and reserved bits in their place.
       if kind == .pae { return directory | (plain || !random.oneIn(5) ? PageEntryMaker.present : 0) }
+      if !plain && random.oneIn(5) { return PageEntryMaker.large | flags(false, leaf: true, &random) }
       return directory | flags(plain, leaf: false, &random)
     case .top:
       return PageLayout.pointers(random.oneIn(5) ? random.below(2) : space, window)
         | flags(plain, leaf: false, &random)
+    }
+  }
+
+  /// The entry that leads to an address space's own tables.
+  func straight(_ level: PageLevel, _ space: Int, _ window: Int, _ page: Int) -> UInt64 {
+    let half = page / (PageLayout.windowPages / 2)
+    switch level {
+    case .page, .table: return PageLayout.table(space, window, half) | PageEntryMaker.all
+    case .directory:
+      return PageLayout.directory(kind, space, window) | (kind == .pae ? PageEntryMaker.present : PageEntryMaker.all)
+    case .top: return PageLayout.pointers(space, window) | PageEntryMaker.all
     }
   }
 

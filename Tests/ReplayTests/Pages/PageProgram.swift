@@ -13,10 +13,12 @@ struct PageProgram {
   let kind: PagingKind
   let rules: Rules
   let code: PageCode
-  private var maker: PageEntryMaker
-  private var random: SeededRandom
+  let maker: PageEntryMaker
+  var random: SeededRandom
+  var assembler: PageAssembler
+  /// The address space that CR3 leads to by then.
+  private(set) var space = 0
   private var entries: [UInt64] = []
-  private(set) var assembler: PageAssembler
 
   init(kind: PagingKind, rules: Rules, code: PageCode, random: SeededRandom) {
     self.kind = kind
@@ -35,6 +37,7 @@ struct PageProgram {
   }
 
   private mutating func action() {
+    if random.oneIn(4) { return sequence() }
     switch random.below(20) {
     case 0..<8:
       let target = entryPoint()
@@ -55,7 +58,7 @@ struct PageProgram {
 
   // MARK: addresses
 
-  private mutating func anyPage() -> (window: Int, page: Int) {
+  mutating func anyPage() -> (window: Int, page: Int) {
     (random.below(PageLayout.windows), random.below(PageLayout.windowPages))
   }
 
@@ -90,7 +93,7 @@ struct PageProgram {
     assembler.patch32(assembler.here, at: at)
   }
 
-  private mutating func enter(_ target: UInt64, user: Bool) {
+  mutating func enter(_ target: UInt64, user: Bool) {
     guarded { program in
       program.assembler.move(.cx, UInt64(program.random.below(6)))
       program.assembler.move(.si, program.slotAddress() + PageCode.freeByte)
@@ -123,8 +126,9 @@ struct PageProgram {
 
   // MARK: changing code
 
-  private mutating func storeSlot() {
-    let address = slotAddress()
+  private mutating func storeSlot() { storeSlot(at: slotAddress()) }
+
+  mutating func storeSlot(at address: UInt64) {
     let slot = code.slot(9, &random).reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
     guarded { program in
       program.assembler.move(.dx, address)
@@ -142,9 +146,13 @@ struct PageProgram {
 
   private mutating func storeOverTheEnd() {
     let (window, page) = anyPage()
-    var address = PageLayout.linear(kind, window, page) + 4094
     // KVM's emulator stores the first part before it looks at the second page.
-    if rules.flushesAll { address = PageLayout.frame(random.below(7)) + 4094 }
+    storeOverTheEnd(
+      of: rules.flushesAll ? PageLayout.frame(random.below(7)) : PageLayout.linear(kind, window, page))
+  }
+
+  mutating func storeOverTheEnd(of page: UInt64) {
+    let address = page + 4094
     let value = code.overTheEnd(&random)
     guarded { program in
       program.assembler.move(.dx, address)
@@ -169,11 +177,15 @@ struct PageProgram {
   /// Loads, anywhere: they set accessed bits and fill translation caches.
   private mutating func accessData() {
     let (window, page) = anyPage()
-    let address = PageLayout.linear(kind, window, page) + UInt64(random.below(4096))
+    accessData(at: PageLayout.linear(kind, window, page) + UInt64(random.below(4096)))
+  }
+
+  /// Adds a word of memory to RBX.
+  mutating func accessData(at address: UInt64) {
     guarded { program in
       program.assembler.move(.dx, address)
       program.assembler.wide()
-      program.assembler.emit(0x8b, 0x02)
+      program.assembler.emit(0x03, 0x1a)
     }
   }
 
@@ -224,18 +236,25 @@ struct PageProgram {
 
   private mutating func invalidatePage() {
     let (window, page) = anyPage()
+    invalidatePage(window, page)
+  }
+
+  mutating func invalidatePage(_ window: Int, _ page: Int) {
     assembler.move(.ax, PageLayout.linear(kind, window, page))
     assembler.emit(0x0f, 0x01, 0x38)
   }
 
   /// CR4.PGE off and on, or on and off.
-  private mutating func flushAll() {
+  mutating func flushAll() {
     assembler.flipControlBit(4, 7)
     assembler.flipControlBit(4, 7)
   }
 
-  private mutating func switchSpace() {
-    var value = PageLayout.root(random.below(PageLayout.spaces))
+  private mutating func switchSpace() { switchSpace(to: random.below(PageLayout.spaces)) }
+
+  mutating func switchSpace(to number: Int) {
+    space = number
+    var value = PageLayout.root(number)
     if rules.usesContexts {
       value |= UInt64(random.below(3))
       if random.oneIn(3) { value |= 1 << 63 }
@@ -247,6 +266,11 @@ struct PageProgram {
   private mutating func invalidateContext() {
     guard rules.usesContexts else { return invalidatePage() }
     let (window, page) = anyPage()
+    invalidateContext(window, page)
+  }
+
+  /// INVPCID of any kind, with a linear address.
+  mutating func invalidateContext(_ window: Int, _ page: Int) {
     let linear = PageLayout.linear(kind, window, page)
     assembler.store32(UInt64(random.below(3)), at: PageLayout.context)
     assembler.store32(linear & 0xffff_ffff, at: PageLayout.context + 8)

@@ -6,22 +6,29 @@ import VMMCore
 
 internal import Glibc
 
-/// A software vCPU in a case's world, run in blocks or instruction by instruction.
+/// A software vCPU in a case's world.
 final class PageSide {
+  enum Way {
+    case blocks
+    case steps
+    /// Step by step, and nothing that was derived from tables or code outlives an instruction.
+    case bareSteps
+  }
+
   let memory: GuestMemory
   let engine: SoftwareEngine
-  let steps: Bool
+  let way: Way
   /// The counts at which a step came to another page: there it shows who looks ahead.
   private(set) var pageChanges: [UInt64] = []
 
-  init(_ world: PageWorld, model: CPUModel, steps: Bool) throws {
+  init(_ world: PageWorld, model: CPUModel, _ way: Way) throws {
     memory = try GuestMemory(size: PageLayout.memorySize)
     for placement in world.placements {
       if case .bytes(let bytes) = placement.source { memory.write(bytes, at: placement.address) }
     }
     engine = SoftwareEngine(memory: memory, cpuModel: model)
     try engine.setState(world.state)
-    self.steps = steps
+    self.way = way
   }
 
   var retired: UInt64 { engine.cpu.retired }
@@ -29,12 +36,13 @@ final class PageSide {
   /// Runs up to a count of instructions; how the run ended before it, if it did.
   func run(to count: UInt64) -> RunEnd? {
     let cpu = engine.cpu
-    guard steps else {
+    guard way != .blocks else {
       let end = cpu.run(until: count)
       return end == .limit ? nil : end
     }
     while cpu.retired < count {
       let page = cpu.codeLinear(cpu.rip) >> 12
+      if way == .bareSteps { cpu.flushTLB() }
       if let end = cpu.settleEvents() ?? cpu.step() { return end }
       if cpu.codeLinear(cpu.rip) >> 12 != page { pageChanges.append(cpu.retired) }
     }
@@ -47,7 +55,7 @@ final class PageSide {
 
 /// One case: the same program in blocks and step by step, in one piece and with stops.
 struct PageRun {
-  static let limit: UInt64 = 20_000
+  static let limit: UInt64 = 5_000
   /// Stops of the run that is compared in between.
   static let cuts = 8
 
@@ -66,8 +74,8 @@ struct PageRun {
 
   /// The first difference in words.
   mutating func difference() throws -> String? {
-    let stepper = try PageSide(world, model: model, steps: true)
-    let blocks = try PageSide(world, model: model, steps: false)
+    let stepper = try PageSide(world, model: model, .bareSteps)
+    let blocks = try PageSide(world, model: model, .blocks)
     let ends = (stepper.run(to: PageRun.limit), blocks.run(to: PageRun.limit))
     instructions = stepper.retired
     if let text = PageRun.difference(stepper, blocks, ends) { return "in one piece: \(text)\(try place())" }
@@ -77,8 +85,8 @@ struct PageRun {
   /// Both stop at the same random places, where one may forget all it derived, and memory may be written from outside.
   private func differenceWithCuts(_ whole: PageSide) throws -> String? {
     var random = SeededRandom(seed: seed ^ 0x5eed)
-    let stepper = try PageSide(world, model: model, steps: true)
-    let blocks = try PageSide(world, model: model, steps: false)
+    let stepper = try PageSide(world, model: model, .steps)
+    let blocks = try PageSide(world, model: model, .blocks)
     let ends = whole.pageChanges
     var places = (0..<PageRun.cuts).map { number in
       number % 2 == 0 && !ends.isEmpty ? random.pick(ends) : UInt64(random.below(Int(max(whole.retired, 1))))
@@ -138,12 +146,12 @@ struct PageRun {
     var (low, high) = (UInt64(0), PageRun.limit)
     while low + 1 < high {
       let middle = (low + high) / 2
-      let stepper = try PageSide(world, model: model, steps: true)
-      let blocks = try PageSide(world, model: model, steps: false)
+      let stepper = try PageSide(world, model: model, .bareSteps)
+      let blocks = try PageSide(world, model: model, .blocks)
       let ends = (stepper.run(to: middle), blocks.run(to: middle))
       if PageRun.difference(stepper, blocks, ends) == nil { low = middle } else { high = middle }
     }
-    let stepper = try PageSide(world, model: model, steps: true)
+    let stepper = try PageSide(world, model: model, .steps)
     _ = stepper.run(to: low)
     return "; alike up to \(low) instructions, at \(hex(stepper.engine.linearRIP))"
   }

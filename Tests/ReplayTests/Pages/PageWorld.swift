@@ -17,7 +17,7 @@ struct PageWorld {
     var rules = rules
     rules.usesContexts = rules.usesContexts && kind == .long && coin
     self.rules = rules
-    code = PageCode(kind: kind, &random)
+    code = PageCode(kind: kind)
     placeHandlers()
     placeDescriptors()
     placeTables()
@@ -111,22 +111,11 @@ struct PageWorld {
             let plain = !isLeaf || random.oneIn(2)
             var value = maker.value(level, of, window, page, plain: true, &random)
             if level == .page && !plain { value = maker.value(level, of, window, page, plain: false, &random) }
-            if plain && !isLeaf { value = straight(level, of, window, page) }
+            if plain && !isLeaf { value = maker.straight(level, of, window, page) }
             placeWord(PageLayout.entry(kind, level, space, window, page), value, size: size)
           }
         }
       }
-    }
-  }
-
-  /// The entry that leads to an address space's own tables.
-  private func straight(_ level: PageLevel, _ space: Int, _ window: Int, _ page: Int) -> UInt64 {
-    let half = page / (PageLayout.windowPages / 2)
-    switch level {
-    case .page, .table: return PageLayout.table(space, window, half) | PageEntryMaker.all
-    case .directory:
-      return PageLayout.directory(kind, space, window) | (kind == .pae ? PageEntryMaker.present : PageEntryMaker.all)
-    case .top: return PageLayout.pointers(space, window) | PageEntryMaker.all
     }
   }
 

@@ -7,7 +7,7 @@ internal import VMMCore
 @testable internal import X86
 
 /// Random programs of every instruction form, in every mode that has it, executed by the software CPU step by step and
-/// in blocks, and where a process can by the host's CPU.
+/// in blocks, where a process can by the host's CPU, and where none can by KVM and by a machine of QEMU.
 ///
 /// Tools/fuzz runs it longer: CHRONOVISOR_FUZZ_COUNT is the number of instructions, CHRONOVISOR_FUZZ_SEED the seed,
 /// CHRONOVISOR_FUZZ_MODE the one mode to run, CHRONOVISOR_FUZZ_CASE (and CHRONOVISOR_FUZZ_FORM) repeat one program.
@@ -17,20 +17,36 @@ struct DifferentialFuzzTests {
     ProcessInfo.processInfo.environment[name].flatMap { UInt64($0) }
   }
 
-  private static let modes: [FuzzMode] = {
-    guard let name = ProcessInfo.processInfo.environment["CHRONOVISOR_FUZZ_MODE"] else { return FuzzMode.allCases }
-    return FuzzMode.allCases.filter { $0.rawValue == name }
-  }()
+  private static let againstQEMU = ProcessInfo.processInfo.environment["CHRONOVISOR_FUZZ_AGAINST"] == "qemu"
 
-  @Test(arguments: modes)
+  /// The modes of a run that names none: the machines of code at CPL 0 are not complete yet.
+  private static let usual = FuzzMode.allCases.filter { !$0.isKernel }
+
+  private static func chosen(_ modes: [FuzzMode]) -> [FuzzMode] {
+    guard let name = ProcessInfo.processInfo.environment["CHRONOVISOR_FUZZ_MODE"] else { return modes }
+    return (againstQEMU ? QEMUOracle.modes : FuzzMode.allCases).filter { $0.rawValue == name }
+  }
+
+  @Test(.enabled(if: !againstQEMU, "only QEMU is asked"), arguments: chosen(usual))
   func `programs of every form end alike`(_ mode: FuzzMode) throws {
-    guard mode == .long || mode.isReal || LocalSegment.areInstalled else {
+    guard !mode.isNative || mode == .long || LocalSegment.areInstalled else {
       print("\(mode): skipped, the oracle's kernel has no modify_ldt")
       return
     }
+    try compare(FuzzRun(mode), 60_000)
+  }
+
+  @Test(
+    .enabled(if: QEMUGuest.isInstalled, "needs qemu-system-x86_64 (Tools/setup --tests)"),
+    .enabled(if: againstQEMU, "Tools/fuzz --against qemu asks it"), arguments: chosen([.real, .v86]))
+  func `QEMU's machine ends alike`(_ mode: FuzzMode) throws {
+    try compare(FuzzRun(mode, .qemu), 12_000)
+  }
+
+  private func compare(_ start: FuzzRun, _ sample: Int) throws {
+    var run = start
     let seed = Self.number("CHRONOVISOR_FUZZ_SEED") ?? 1
-    let count = Int(Self.number("CHRONOVISOR_FUZZ_COUNT") ?? 60_000)
-    var run = try FuzzRun(mode)
+    let count = Int(Self.number("CHRONOVISOR_FUZZ_COUNT") ?? UInt64(sample))
     if let program = Self.number("CHRONOVISOR_FUZZ_CASE") {
       run.runProgram(seed: program, first: Self.number("CHRONOVISOR_FUZZ_FORM").map { Int($0) })
     } else {
@@ -57,7 +73,7 @@ struct DifferentialFuzzTests {
 
 extension FuzzRun {
   /// The run executes forms of this index.
-  func isWanted(_ form: Int) -> Bool { forms[form].exclusion(in: machine.mode) == nil }
+  func isWanted(_ form: Int) -> Bool { forms[form].exclusion(in: machine.mode, machine.oracle) == nil }
 
   /// Forms that the run should have executed and did not.
   var uncovered: [String] {
@@ -75,22 +91,27 @@ extension FuzzRun {
         pad(family.rawValue, 32) + pad("\(executed)", 14, left: true) + pad("\(seen)/\(members.count)", 12, left: true))
     }
     let mode = machine.mode
-    let excluded = forms.filter { $0.exclusion(in: mode) != nil }
+    let oracle = machine.oracle
+    let excluded = forms.filter { $0.exclusion(in: mode, oracle) != nil }
     let faults = exceptions.indices.filter { exceptions[$0] > 0 }.map { "\($0): \(exceptions[$0])" }
-    lines.append("profile of the undefined: \(OracleProfile.found.name)")
+    lines.append("profile of the undefined: \(oracle.profile.name)")
     if maskedPrograms > 0 {
       lines.append(
         "compared but for what no profile expresses: \(maskedPrograms) programs, which end in forms of these")
       lines += maskLines
     }
-    lines.append("left out: " + excluded.map { "\($0.name) (\($0.exclusion(in: mode) ?? ""))" }.joined(separator: "; "))
+    lines.append(
+      "left out: " + excluded.map { "\($0.name) (\($0.exclusion(in: mode, oracle) ?? ""))" }.joined(separator: "; "))
     lines.append("programs ended by exceptions, by vector: \(faults.joined(separator: ", "))")
     lines.append(
       "approximate results: \(approximations), of which the host's to the bit: \(exactApproximations)")
-    if !mode.isNative { lines.append(kvm?.report ?? "without an oracle: compared step by step and in blocks only") }
+    if !mode.isNative && oracle == .host {
+      lines.append(kvm?.report ?? "without an oracle: compared step by step and in blocks only")
+    }
     let wanted = forms.count - excluded.count
+    let whom = oracle == .qemu ? " against QEMU" : ""
     lines.append(
-      "\(mode), seed \(seed): \(instructions) instructions (and \(preparations) that prepare for them) in "
+      "\(mode)\(whom), seed \(seed): \(instructions) instructions (and \(preparations) that prepare for them) in "
         + "\(programs) programs, \(wanted - uncovered.count) of \(wanted) forms, \(differences.count) differences")
     return lines.joined(separator: "\n")
   }
@@ -114,6 +135,7 @@ extension FuzzRun {
 extension FuzzRun {
   /// The command that shows it again.
   func command(_ difference: Difference) -> String {
-    "Tools/fuzz --mode \(machine.mode) --case \(difference.seed)" + (difference.first.map { " --form \($0)" } ?? "")
+    "Tools/fuzz --mode \(machine.mode)\(machine.oracle == .qemu ? " --against qemu" : "") --case \(difference.seed)"
+      + (difference.first.map { " --form \($0)" } ?? "")
   }
 }

@@ -71,8 +71,13 @@ extension InstructionForm {
   }
 
   /// Why the fuzzer does not execute the form in a mode; `nil` for those that it must cover.
-  func exclusion(in mode: FuzzMode) -> String? {
-    if let feature, !OracleProfile.cpu.has(feature) { return "this CPU has no \(feature.name)" }
+  func exclusion(in mode: FuzzMode, _ oracle: FuzzOracle) -> String? {
+    if oracle == .host, let feature, !OracleProfile.cpu.has(feature) { return "this CPU has no \(feature.name)" }
+    if oracle == .qemu && mode.reachesPorts && isPort { return "would reach the emulator's devices" }
+    if oracle == .qemu && mode.is64 && size == 2 && (systemOperation == .lgdt || systemOperation == .lidt) {
+      return "QEMU loads 24 bits of the base"
+    }
+    if mode.isKernel { return exclusionInKernel }
     if mode == .real {
       switch systemOperation {
       case .hlt: return "ends the program"
@@ -99,6 +104,22 @@ extension InstructionForm {
     }
   }
 
+  /// The same at CPL 0.
+  private var exclusionInKernel: String? {
+    switch systemOperation {
+    case .hlt: "ends the program"
+    case .rdtsc, .rdtscp: "reads the clock"
+    case .rdrand, .rdseed: "random"
+    case .cpuid, .rdpid, .rdpmc: "tells of the host"
+    case .int1: "the hypervisor below the host reports another RIP"
+    case .monitor, .mwait: "waits"
+    case .invpcid: "not every oracle has it"
+    default: nil
+    }
+  }
+
+  private var isPort: Bool { [.ins, .outs, .inImm, .inDX, .outImm, .outDX].contains(handler) }
+
   /// What a CPU must have for the form, beyond x86-64-v2.
   private var feature: CPUFeature? {
     switch handler {
@@ -122,5 +143,7 @@ extension InstructionForm {
   }
 
   /// Raises a fault in the mode, whatever its operands are.
-  func isPrivileged(in mode: FuzzMode) -> Bool { family == .privileged && mode != .real }
+  func isPrivileged(in mode: FuzzMode) -> Bool {
+    family == .privileged && mode != .real && !mode.isKernel || isVEX && mode.isReal
+  }
 }

@@ -154,7 +154,7 @@ extension ProgramMaker {
     case .intN:
       // 80h is the way into Linux.
       if made.immediate == [0x80] { made.immediate = [3] }
-    default: break
+    default: if machine.mode.isKernel { preparePrivileged(form, &made, target) }
     }
     if let target { made.memory = memoryOperand(at: target, avoiding: 1 << UInt64(made.modRM >> 3 & 7)) }
     let bytes = made.bytes(at: codeEnd)
@@ -166,7 +166,8 @@ extension ProgramMaker {
 
   /// Selectors that a far transfer refuses. Those of 32-bit code would be taken. In real mode there are none.
   private mutating func wrongCode() -> UInt16 {
-    machine.mode.isReal ? machine.mode.codeSelector : random.pick([0, 0x2b, 0x10, 0x38, 0xfff8, 0x0f])
+    if machine.mode.isKernel { return random.pick(KernelSegment.wrongCode(machine.mode)) }
+    return machine.mode.isReal ? machine.mode.codeSelector : random.pick([0, 0x2b, 0x10, 0x38, 0xfff8, 0x0f])
   }
 
   /// JMP and CALL to an offset and a selector in the instruction.
@@ -188,7 +189,11 @@ extension ProgramMaker {
   }
 
   private mutating func prepareSelector(_ form: InstructionForm, _ made: Assembly, _ target: UInt64?) {
-    let value = UInt64(selector())
+    prepareOperand(UInt64(selector()), made, target)
+  }
+
+  /// A word in the register or the memory that the instruction names.
+  mutating func prepareOperand(_ value: UInt64, _ made: Assembly, _ target: UInt64?) {
     if let target {
       if !isWild { prepare(store(value, at: target, 2)) }
     } else {
@@ -236,7 +241,8 @@ extension ProgramMaker {
     if !isReturn {
       prepare(store(random.next() & 0x204ed5, at: top + 2 * size, Int(size)))
       prepare(store(middle(), at: top + 3 * size, Int(size)))
-      let stack = UInt64(random.chance(90) ? FuzzMachine.dataSelector : selector())
+      let usual = machine.mode.isKernel ? machine.mode.dataSelector(SegmentNumber.ss) : FuzzMachine.dataSelector
+      let stack = UInt64(random.chance(90) ? usual : selector())
       prepare(store(stack, at: top + 4 * size, Int(size)))
     }
     prepare(machine.setup.move(GPR.rsp, stackOffset(top)))

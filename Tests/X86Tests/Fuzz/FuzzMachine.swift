@@ -5,36 +5,38 @@ internal import VMMCore
 @testable internal import X86
 
 /// The software CPU as Linux has a process see the real one: user mode, the host's user segments, the oracle's code
-/// page and operand area at their addresses, nothing around them. Or in real or virtual-8086 mode, in its first MiB.
+/// page and operand area at their addresses, nothing around them. Or in real or virtual-8086 mode or at CPL 0.
 final class FuzzMachine {
   /// Bytes of the operand area.
   static let areaSize = Int(NATIVE_MEMORY_SIZE)
   static let dataSelector: UInt16 = 0x2b
 
   /// Where the kernel's half begins; it maps the first 2 MiB of memory.
-  private static let kernel: UInt64 = 0xffff_8000_0000_0000
-  private static let gdt: UInt64 = 0x5000
-  private static let ldt: UInt64 = 0x5400
-  private static let idt: UInt64 = 0x2000
-  private static let tss: UInt64 = 0x3000
-  private static let kernelStack: UInt64 = 0x7000
+  static let kernel: UInt64 = 0xffff_8000_0000_0000
+  static let gdt: UInt64 = 0x5000
+  static let ldt: UInt64 = 0x5400
+  static let idt: UInt64 = 0x2000
+  static let tss: UInt64 = 0x3000
+  static let kernelStack: UInt64 = 0x7000
   /// A HLT for each vector.
-  private static let handlers: UInt64 = 0x4000
+  static let handlers: UInt64 = 0x4000
   private static let physicalCode: UInt64 = 0x20_0000
 
   /// The default model, with what the host's CPU has besides and user code can tell: INVPCID (#GP instead of #UD),
   /// MXCSR.MM; and what that does where the manuals leave it open.
-  private static let model: CPUModel = {
+  private static func model(_ oracle: FuzzOracle) -> CPUModel {
     var model = CPUModel.softwareDefault
-    model.undefined = OracleProfile.found
+    model.undefined = oracle.profile
+    guard oracle != .qemu else { return model }
     for index in model.leaves.indices {
       if model.leaves[index].leaf == 7 && OracleProfile.cpu.has(.invpcid) { model.leaves[index].ebx |= 1 << 10 }
       if model.leaves[index].leaf == 0x8000_0001 && OracleProfile.hasMisalignedSSE { model.leaves[index].ecx |= 1 << 7 }
     }
     return model
-  }()
+  }
 
   let mode: FuzzMode
+  let oracle: FuzzOracle
   let memory: GuestMemory
   let core: CPUCore
   var cpu: CPU { core.cpu }
@@ -45,14 +47,18 @@ final class FuzzMachine {
   let area: UInt64
   let setup: Setup
 
-  init(_ mode: FuzzMode = .long) throws {
+  init(_ mode: FuzzMode = .long, _ oracle: FuzzOracle = .host) throws {
     self.mode = mode
+    self.oracle = oracle
     (code, area) = (mode.code, mode.area)
     setup = Setup(codeSize: mode.codeSize)
     memory = try GuestMemory(size: 4 << 20)
-    core = CPUCore(memory: memory, model: Self.model)
-    base = mode.isReal ? Self.realState(mode) : Self.userState(mode)
-    if mode.isReal {
+    core = CPUCore(memory: memory, model: Self.model(oracle))
+    base = mode.isKernel ? Self.kernelState(mode) : mode.isReal ? Self.realState(mode) : Self.userState(mode)
+    if mode.isKernel {
+      if mode.is64 { mapPages() }
+      fillKernelTables()
+    } else if mode.isReal {
       fillRealTables()
     } else {
       mapPages()
@@ -166,28 +172,34 @@ final class FuzzMachine {
     memory.store(tables + 0x4003, at: GuestPhysicalAddress(tables + 256 * 8))
     memory.store(tables + 0x5003, at: GuestPhysicalAddress(tables + 0x4000))
     memory.store(UInt64(0x83), at: GuestPhysicalAddress(tables + 0x5000))
+    let user: UInt64 = mode == .kernel64 ? 3 : 7
     for linear in [mode.codeLinear, mode.areaLinear, mode.areaLinear + 4096] {
       let entry = GuestPhysicalAddress(tables + 0x3000 + (linear >> 12 & 0x1ff) * 8)
-      let noExecute: UInt64 = linear == mode.codeLinear ? 0 : 1 << 63
-      memory.store(noExecute | physical(linear).rawValue | 7, at: entry)
+      // Programs at CPL 0 turn EFER.NXE off and on.
+      let noExecute: UInt64 = linear == mode.codeLinear || mode == .kernel64 ? 0 : 1 << 63
+      memory.store(noExecute | physical(linear).rawValue | user, at: entry)
     }
   }
 
   /// Where a linear address of the code or the operands lies.
-  private func physical(_ linear: UInt64) -> GuestPhysicalAddress {
-    GuestPhysicalAddress(mode.isReal ? linear : linear &- mode.codeLinear &+ Self.physicalCode)
+  func physical(_ linear: UInt64) -> GuestPhysicalAddress {
+    GuestPhysicalAddress(mode.isUnpaged ? linear : linear &- mode.codeLinear &+ Self.physicalCode)
   }
 
   // MARK: State
 
   /// Takes a state over, with memory, of which all but the area is zero.
   func load(_ state: NativeState, memory bytes: [UInt8]) {
-    if mode.isReal {
+    if mode.isUnpaged {
       memory.write([UInt8](repeating: 0, count: mode.window.count), at: GuestPhysicalAddress(mode.window.lowerBound))
       memory.write([UInt8](repeating: 0, count: 0x1000), at: GuestPhysicalAddress(mode.codeLinear & ~0xfff))
     }
     memory.write(bytes, at: physical(mode.areaLinear))
     let cpu = self.cpu
+    if mode.isKernel {
+      fillKernelTables()
+      cpu.load(base)
+    }
     for number in 0..<16 { cpu[number] = state.register(number) }
     cpu.rip = code
     cpu.rflags = state.rflags & UInt64(NATIVE_FLAGS) | 0x202
@@ -248,7 +260,9 @@ final class FuzzMachine {
 
   /// The memory that the program could have changed.
   func operands() -> [UInt8] {
-    memory.read(physical(mode.window.lowerBound), count: mode.window.count) ?? []
+    let window = memory.read(physical(mode.window.lowerBound), count: mode.window.count) ?? []
+    guard mode.isKernel else { return window }
+    return window + (memory.read(GuestPhysicalAddress(Self.gdt), count: Int(KernelSegment.limit) + 1) ?? [])
   }
 
   // MARK: Running
@@ -263,7 +277,7 @@ final class FuzzMachine {
 
   /// The handler at RIP, by its address.
   private var handler: UInt64? {
-    let distance = cpu.codeLinear(cpu.rip) &- (mode.isReal ? 0 : Self.kernel) &- Self.handlers
+    let distance = cpu.codeLinear(cpu.rip) &- (mode.isUnpaged ? 0 : Self.kernel) &- Self.handlers
     return distance < 0x1000 ? distance : nil
   }
 
@@ -275,12 +289,20 @@ final class FuzzMachine {
       if let stop = cpu.step(), !answers(stop) { return .stuck }
       if cpu.settleEvents() != nil { return .stuck }
       if let handler { return .event(leaveHandler(handler)) }
+      if isBehind(end) { return .stuck }
     }
     return .stuck
   }
 
-  /// What follows a program to end it: UD2, or HLT in real mode, where an exception would write to the stack.
-  var closing: [UInt8] { mode == .real ? [0xf4] : [0x0f, 0x0b] }
+  /// RIP is behind the code in its page: a RET took what the last bytes of a stack hold for an address. What lies there
+  /// is left over from other programs, and not the same on every side.
+  private func isBehind(_ end: UInt64) -> Bool {
+    let first = mode.codeLinear &+ end &- code
+    return (first &+ 1...mode.codeLinear | 0xfff).contains(cpu.codeLinear(cpu.rip))
+  }
+
+  /// What follows a program to end it: UD2, or HLT where an exception would write to the stack.
+  var closing: [UInt8] { mode.endsByHalting ? [0xf4] : [0x0f, 0x0b] }
 
   /// Runs code of this length, which `closing` follows, in blocks.
   func runBlocks(_ length: Int) -> FuzzEnd {
@@ -295,7 +317,7 @@ final class FuzzMachine {
     cpu.rip &-= 1
     guard let handler else {
       cpu[Slot.halted] = 0
-      return mode == .real && cpu.rip == code + UInt64(length) ? .arrived : .stuck
+      return mode.endsByHalting && cpu.rip == code + UInt64(length) ? .arrived : .stuck
     }
     let event = leaveHandler(handler)
     guard cpu.rip == code + UInt64(length), event.vector == ExceptionVector.invalidOpcode else {
@@ -324,8 +346,9 @@ final class FuzzMachine {
     let vector = UInt8(truncatingIfNeeded: handler >> 4)
     var event = FuzzEvent(vector: vector, errorCode: 0)
     let hasErrorCode = [8, 10, 11, 12, 13, 14, 17].contains(vector) && mode != .real
-    let size: UInt64 = mode == .real ? 2 : mode == .v86 ? 4 : 8
-    let top = mode == .real ? cpu.segmentBase(SegmentNumber.ss) + cpu.rsp & 0xffff : cpu.rsp
+    let size: UInt64 = mode == .real ? 2 : mode == .v86 || mode == .kernel32 ? 4 : 8
+    let stack = mode.endsByHalting ? cpu.segmentBase(SegmentNumber.ss) : 0
+    let top = stack &+ cpu.rsp & cpu.stackMask
     var frame = (0..<10).map { word(at: top &+ size &* UInt64($0), size) }
     if hasErrorCode { event.errorCode = UInt32(truncatingIfNeeded: frame.removeFirst()) }
     cpu.rip = frame[0]
@@ -344,10 +367,14 @@ final class FuzzMachine {
       for (number, value) in zip(order, [frame[1]] + frame[4...8]) {
         cpu.reset(number, base, at: (value & 0xffff) << 4, selector: UInt16(truncatingIfNeeded: value))
       }
+    case .kernel32:
+      cpu.rflags = frame[2]
+      cpu.rsp = (cpu.rsp &+ (hasErrorCode ? 16 : 12)) & 0xffff_ffff
+      cpu.reset(SegmentNumber.cs, base, selector: UInt16(truncatingIfNeeded: frame[1]))
     default:
       cpu.rflags = frame[2]
       cpu.rsp = frame[3]
-      cpu.reset(SegmentNumber.cs, base)
+      cpu.reset(SegmentNumber.cs, base, selector: mode.isKernel ? UInt16(truncatingIfNeeded: frame[1]) : nil)
       cpu.reset(SegmentNumber.ss, base, selector: UInt16(truncatingIfNeeded: frame[4]))
     }
     cpu.modeChanged()
@@ -355,7 +382,7 @@ final class FuzzMachine {
   }
 
   private func word(at address: UInt64, _ size: UInt64) -> UInt64 {
-    let at = GuestPhysicalAddress(mode.isReal ? address : address &- Self.kernel)
+    let at = GuestPhysicalAddress(mode.isUnpaged ? address & 0xffff_ffff : address &- Self.kernel)
     let value = memory.load(at, as: UInt64.self) ?? 0
     return size == 8 ? value : value & (1 << (8 * size) - 1)
   }

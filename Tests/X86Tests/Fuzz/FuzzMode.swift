@@ -14,11 +14,15 @@ enum FuzzMode: String, CaseIterable, Sendable {
   case real
   /// Virtual-8086 mode under a 32-bit kernel.
   case v86
+  /// 32-bit code at CPL 0 without paging, with segments of every kind.
+  case kernel32
+  /// 64-bit code at CPL 0.
+  case kernel64
 
   var codeSize: UInt64 {
     switch self {
-    case .long: Mode.code64
-    case .compat32: Mode.code32
+    case .long, .kernel64: Mode.code64
+    case .compat32, .kernel32: Mode.code32
     default: Mode.code16
     }
   }
@@ -33,19 +37,26 @@ enum FuzzMode: String, CaseIterable, Sendable {
   }
 
   /// The host's CPU can execute it in a process.
-  var isNative: Bool { !isReal }
+  var isNative: Bool { !isReal && !isKernel }
   /// Segments are 16 times their selectors, of 64 KiB.
   var isReal: Bool { self == .real || self == .v86 }
-  var is64: Bool { self == .long }
+  var isKernel: Bool { self == .kernel32 || self == .kernel64 }
+  /// Linear addresses are physical ones: all lies in the first MiB.
+  var isUnpaged: Bool { isReal || self == .kernel32 }
+  /// No #GP keeps programs from ports.
+  var reachesPorts: Bool { self == .real || isKernel }
+  /// An exception would write to the program's stack: HLT is its end.
+  var endsByHalting: Bool { self == .real || self == .kernel32 }
+  var is64: Bool { codeSize == Mode.code64 }
   /// The offset of a program's first byte in CS, and its linear address.
-  var code: UInt64 { self == .protected16 ? 0 : isReal ? 0x100 : UInt64(NATIVE_CODE_ADDRESS) }
-  var codeLinear: UInt64 { isReal ? 0x2_c100 : UInt64(NATIVE_CODE_ADDRESS) }
+  var code: UInt64 { self == .protected16 ? 0 : isReal ? 0x100 : codeLinear }
+  var codeLinear: UInt64 { isUnpaged ? 0x2_c100 : UInt64(NATIVE_CODE_ADDRESS) }
   /// The offset of the operand area in DS, ES and SS, and its linear address.
   var area: UInt64 { codeSize == Mode.code16 ? 0x4000 : areaLinear }
-  var areaLinear: UInt64 { isReal ? 0x3_4000 : UInt64(NATIVE_MEMORY_ADDRESS) }
+  var areaLinear: UInt64 { isUnpaged ? 0x3_4000 : UInt64(NATIVE_MEMORY_ADDRESS) }
   /// The memory that programs can reach: the area, or all segments' 64 KiB behind the page of the code.
   var window: Range<UInt64> {
-    isReal ? 0x2_d000..<0x5_0000 : areaLinear..<areaLinear + UInt64(NATIVE_MEMORY_SIZE)
+    isUnpaged ? 0x2_d000..<0x5_0000 : areaLinear..<areaLinear + UInt64(NATIVE_MEMORY_SIZE)
   }
 
   /// The selector of the code segment.
@@ -55,6 +66,8 @@ enum FuzzMode: String, CaseIterable, Sendable {
     case .compat32: UInt16(NATIVE_CODE32)
     case .protected16: LocalSegment.selector(LocalSegment.code16)
     case .real, .v86: 0x2c00
+    case .kernel32: KernelSegment.code32
+    case .kernel64: KernelSegment.code64
     }
   }
 
@@ -74,6 +87,8 @@ enum FuzzMode: String, CaseIterable, Sendable {
       }
     case .real, .v86:
       return number == SegmentNumber.fs ? 0x3100 : number == SegmentNumber.gs ? 0x3410 : 0x3000
+    case .kernel32: return number == SegmentNumber.fs ? KernelSegment.limited32 : KernelSegment.data32
+    case .kernel64: return number == SegmentNumber.fs || number == SegmentNumber.gs ? 0 : KernelSegment.data64
     }
   }
 
@@ -88,6 +103,7 @@ enum FuzzMode: String, CaseIterable, Sendable {
     case .protected16:
       [0, 0x0f, 0x0f, 0x17, 0x17, 0x17, 0x17, 0x17, 0x1f, 0x27, 0x0f, 0x14, 0x0d, 0x2b, 0x07, 0x10, 0xfff8, 0x2f, 0x3f]
     case .real, .v86: [0x3000, 0x3000, 0x3000, 0x3000, 0x3001, 0x3010, 0x3100, 0x33ff, 0x3400]
+    case .kernel32, .kernel64: KernelSegment.selectors(self)
     }
   }
 }

@@ -9,7 +9,7 @@ extension ProgramMaker {
     if isWild { return form.handler == .vector && random.chance(50) ? wildTarget() & ~15 : wildTarget() }
     if form.isStateTransfer { return middle(alignment: random.chance(95) ? 64 : 1) }
     // QEMU's user mode does not notice.
-    if form.handler == .vector { return middle(alignment: random.chance(85) || Emulator.isOracle ? 16 : 1) }
+    if form.handler == .vector { return middle(alignment: random.chance(85) || machine.oracle.isEmulator ? 16 : 1) }
     if form.handler == .cmpxchg8b { return middle(alignment: random.chance(90) ? 16 : 1) }
     // The border of the two pages is a place of its own.
     return random.chance(5) ? machine.area + 4096 - UInt64(random.below(16)) : middle()

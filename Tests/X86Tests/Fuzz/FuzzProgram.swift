@@ -20,8 +20,9 @@ struct FuzzProgram {
   var isApproximate = false
   /// What of the last instruction's outcome is not compared: it ends the program.
   var mask: OracleMask = []
-  /// An emulator is asked for one form at a time.
   var isOver: Bool { end != .arrived || isApproximate || !mask.isEmpty || Emulator.isOracle && !forms.isEmpty }
+  /// What `FuzzMachine.system` holds then.
+  var systemAfter: [(name: String, value: UInt64)] = []
 }
 
 /// Makes random programs: each instruction is chosen, and executed by the software CPU at once, so that the next one's
@@ -50,17 +51,18 @@ struct ProgramMaker {
     let (mode, forms) = (machine.mode, forms)
     random = SeededRandom(seed: 0)
     source = SeededRandom(seed: 0)
-    let covered = forms.indices.filter { forms[$0].exclusion(in: mode) == nil }
+    let covered = forms.indices.filter { forms[$0].exclusion(in: mode, machine.oracle) == nil }
     privileged = covered.filter { forms[$0].isPrivileged(in: mode) }
     let usable = covered.filter { !forms[$0].isPrivileged(in: mode) }
     func those(_ families: [FormFamily]) -> [Int] { usable.filter { families.contains(forms[$0].family) } }
     let floating = those([.x87])
     let vector = those([.mmx, .sse])
-    let rare = those([.state, .segments, .far])
+    let rare = those([.state, .segments, .far] + (mode.isKernel ? [.privileged] : []))
     let integer = usable.filter { !floating.contains($0) && !vector.contains($0) && !rare.contains($0) }
+    let shares = mode.isKernel ? [30, 8, 12, 40] : [45, 15, 25, 5]
     themes = [
-      Theme(share: 45, forms: integer), Theme(share: 15, forms: floating), Theme(share: 25, forms: vector),
-      Theme(share: 5, forms: rare), Theme(share: 10, forms: usable),
+      Theme(share: shares[0], forms: integer), Theme(share: shares[1], forms: floating),
+      Theme(share: shares[2], forms: vector), Theme(share: shares[3], forms: rare), Theme(share: 10, forms: usable),
     ]
     var filler = SeededRandom(seed: 7)
     pool = (0..<4096).flatMap { index in
@@ -76,7 +78,7 @@ struct ProgramMaker {
     source = SeededRandom(seed: ~seed)
     program = FuzzProgram()
     // Which of several faults comes first, and whether SSE raises any, an emulator has otherwise.
-    let wantsFault = random.chance(12) && !Emulator.isOracle
+    let wantsFault = random.chance(12) && !machine.oracle.isEmulator && !machine.mode.isKernel
     makeStart(wantsFault)
     machine.load(program.start, memory: program.memory)
     let theme = pickTheme()
@@ -89,6 +91,7 @@ struct ProgramMaker {
     program.after = program.start
     machine.store(to: &program.after)
     program.memoryAfter = machine.operands()
+    program.systemAfter = machine.system()
     return program
   }
 
@@ -116,7 +119,7 @@ struct ProgramMaker {
     state.fs_base = random.chance(50) ? middle() : random.interesting() & 0x7fff_ffff_ffff
     state.gs_base = random.chance(50) ? middle() : 0 &- (random.next() & 0xffff_ffff)
     makeSegments(&state)
-    let unmasked = random.chance(15) && !Emulator.isOracle
+    let unmasked = random.chance(15) && !machine.oracle.isEmulator
     if !unmasked {
       state.setField(0, state.field(0, as: UInt16.self) | 0x3f)
       state.setField(24, state.field(24, as: UInt32.self) | 0x1f80)
@@ -203,7 +206,7 @@ struct ProgramMaker {
     program.forms.append(number)
     program.end = end
     program.isApproximate = form.isApproximate
-    program.mask = Emulator.mask(of: form)
+    program.mask = machine.oracle.mask(of: form)
     if end == .arrived { coverSelectors(form) }
   }
 
@@ -224,8 +227,8 @@ struct ProgramMaker {
   /// changed nothing.
   private mutating func shouldTakeBack(_ event: FuzzEvent, _ form: InstructionForm) -> Bool {
     guard [0, 12, 13, 14, 16].contains(event.vector), form.family != .strings, form.family != .far else { return false }
-    // An exception in real mode has written to the stack.
-    if machine.mode == .real { return false }
+    // An exception has written to the stack, or to CR2.
+    if machine.mode.endsByHalting || machine.mode.isKernel { return false }
     return !random.chance(10)
   }
 
@@ -248,7 +251,7 @@ struct ProgramMaker {
     machine.place(bytes, at: program.code.count)
     program.code += bytes
     program.forms.append(number)
-    program.mask = Emulator.mask(of: form)
+    program.mask = machine.oracle.mask(of: form)
     program.isApproximate = form.isApproximate
     program.end = machine.step(to: codeEnd)
     if program.end == .arrived { coverSelectors(form) }

@@ -14,6 +14,8 @@ struct FuzzRun {
   let machine: FuzzMachine
   /// For modes that no process can be in; `nil` without KVM.
   let kvm: KVMOracle?
+  /// Where it is the oracle.
+  let qemu: QEMUOracle?
   private var maker: ProgramMaker
   let forms: [InstructionForm]
   /// How often each form of the mode was executed.
@@ -32,11 +34,12 @@ struct FuzzRun {
   private(set) var maskedPrograms = 0
   private(set) var masked: [String: OracleMask] = [:]
 
-  init(_ mode: FuzzMode = .long) throws {
-    machine = try FuzzMachine(mode)
+  init(_ mode: FuzzMode = .long, _ oracle: FuzzOracle = .host) throws {
+    machine = try FuzzMachine(mode, oracle)
     maker = ProgramMaker(machine: machine)
     // Not every KVM emulates virtual-8086 mode.
-    kvm = mode == .real ? try? KVMOracle(mode) : nil
+    kvm = oracle == .host && (mode == .real || mode.isKernel) ? try? KVMOracle(mode) : nil
+    qemu = oracle == .qemu ? try QEMUOracle(mode) : nil
     forms = mode.forms
     counts = [Int](repeating: 0, count: forms.count)
   }
@@ -53,7 +56,11 @@ struct FuzzRun {
     for form in program.forms { counts[form] += 1 }
     if case .event(let event) = program.end { exceptions[Int(event.vector & 31)] += 1 }
     var found: [String] = []
-    if mode.isNative, let text = compareWithHost(program) { found.append("host: \(text)") }
+    if machine.oracle == .qemu {
+      if let text = compareWithQEMU(program) { found.append("QEMU: \(text)") }
+    } else if mode.isNative, let text = compareWithHost(program) {
+      found.append("host: \(text)")
+    }
     if let text = compareWithKVM(program) { found.append("KVM: \(text)") }
     if let text = compareWithBlocks(program) { found.append("blocks: \(text)") }
     guard !found.isEmpty else { return }
@@ -107,15 +114,41 @@ struct FuzzRun {
     if outcome.end != program.end && !isAlignment { notes.append("\(outcome.end), here \(program.end)") }
     var (state, expected) = (outcome.state, program.after)
     (state.cr2, expected.cr2) = (0, 0)
-    if case .event = program.end {
+    if case .event = program.end, mode == .real {
       // The upper half of ESP does not outlive an exception that KVM delivers.
       (state.gpr.4, expected.gpr.4) = (state.gpr.4 & 0xffff, expected.gpr.4 & 0xffff)
     }
     notes += difference(host: state, here: expected) + difference(outcome.operands, program.memoryAfter)
+    notes += difference(outcome.system, program.systemAfter)
     // The state goes in and out by FXRSTOR and FXSAVE, which on AMD's processors carry the pointers of the last x87
     // instruction only while an exception is pending.
     notes.removeAll { note in ["fop", "fip", "fdp"].contains { note.hasPrefix($0 + " ") } }
     return notes.isEmpty ? nil : notes.joined(separator: ", ")
+  }
+
+  private mutating func compareWithQEMU(_ program: FuzzProgram) -> String? {
+    guard let qemu else { return nil }
+    let outcome: QEMUOracle.Outcome
+    do { outcome = try qemu.run(program) } catch {
+      print("\(error): \(describe(program))")
+      return unmasked(["end: \(error)"], program).first
+    }
+    var (state, expected) = (outcome.state, program.after)
+    var notes: [String] = []
+    if outcome.end != program.end { notes.append("end \(outcome.end), here \(program.end)") }
+    if program.isApproximate { approximate(&expected, state, program) }
+    qemu.level(&state, expected)
+    notes += difference(host: state, here: expected)
+    notes += difference(qemu.leveled(outcome.operands, program), qemu.leveled(program.memoryAfter, program))
+    notes += difference(outcome.system, program.systemAfter)
+    notes = unmasked(notes, program)
+    return notes.isEmpty ? nil : notes.joined(separator: ", ")
+  }
+
+  private func difference(
+    _ a: [(name: String, value: UInt64)], _ b: [(name: String, value: UInt64)]
+  ) -> [String] {
+    zip(a, b).filter { $0.value != $1.value }.map { "\($0.name) \(hex($0.value)), here \(hex($1.value))" }
   }
 
   private func compareFault(_ event: FuzzEvent, _ host: NativeState, _ here: NativeState) -> [String] {
@@ -155,6 +188,7 @@ struct FuzzRun {
     var expected = program.after
     if program.end == .arrived { (state.cr2, expected.cr2) = (0, 0) }
     notes += difference(host: state, here: expected) + difference(machine.operands(), program.memoryAfter)
+    notes += difference(machine.system(), program.systemAfter)
     return notes.isEmpty ? nil : notes.joined(separator: ", ")
   }
 
@@ -178,7 +212,7 @@ struct FuzzRun {
     check("fs", host.fs, here.fs)
     check("gs", host.gs, here.gs)
     check("ss", host.ss, here.ss)
-    if mode.isReal { check("cs", host.cs, here.cs) }
+    if mode.isReal || mode.isKernel { check("cs", host.cs, here.cs) }
     for (name, offset, size) in FuzzRun.fields {
       if size == 8 {
         check(name, host.field(offset), here.field(offset))
@@ -232,6 +266,7 @@ struct FuzzRun {
       hex(Extended(significand: program.start.field(32 + 16 * $0), signExponent: program.start.field(40 + 16 * $0)))
     }
     return "\(names)\n  code \(pieces.joined(separator: " "))\n  from \(registers) flags \(hex(program.start.rflags)) "
-      + "\(program.start.x87Words) \(stack) mxcsr \(hex(program.start.field(24, as: UInt32.self))) ends \(program.end)"
+      + "\(program.start.x87Words) \(stack) mxcsr \(hex(program.start.field(24, as: UInt32.self))) ends \(program.end) "
+      + "at \(hex(program.after.rip))"
   }
 }

@@ -70,6 +70,7 @@ final class KVMOracle {
     var end: FuzzEnd
     var state: NativeState
     var operands: [UInt8]
+    var system: [(name: String, value: UInt64)]
   }
 
   func run(_ program: FuzzProgram) throws -> Outcome {
@@ -81,12 +82,15 @@ final class KVMOracle {
     let end = halts ? machine.closeRun(program.code.count) : .stuck
     var state = program.start
     machine.store(to: &state)
-    return Outcome(end: end, state: state, operands: machine.operands())
+    return Outcome(end: end, state: state, operands: machine.operands(), system: machine.system())
   }
 
-  /// Runs to a HLT; false when the program ends in another way, or not within a second.
+  /// Nanoseconds after which a program that KVM runs has hung: many times what a busy machine needs.
+  private static let patience: UInt64 = 60_000_000_000
+
+  /// Runs to a HLT; false when the program ends in another way, or not at all.
   private func finish() throws -> Bool {
-    try engine.setDeadline(monotonicTime() + 1_000_000_000)
+    try engine.setDeadline(monotonicTime() + Self.patience)
     for _ in 0..<2000 {
       let exit = try engine.run(.free)
       switch exit {

@@ -33,6 +33,19 @@ struct OracleMask: OptionSet, Sendable {
     }
   }
 
+  static let all: OracleMask = [.flags, .registers, .x87, .mxcsr, .sse, .memory, .end]
+
+  /// Masks by `InstructionForm.maskKey`: a line is a mask and its forms.
+  static func table(_ text: String) -> [String: OracleMask] {
+    var masks: [String: OracleMask] = [:]
+    for line in text.split(separator: "\n") {
+      let words = line.split(separator: ": ", maxSplits: 1)
+      let mask = OracleMask(text: words[0])
+      for key in words[1].split(separator: ", ") { masks[String(key), default: []].formUnion(mask) }
+    }
+    return masks
+  }
+
   /// The part that a note on a difference is about: notes begin with a register's name.
   init(note: String) {
     let name = note.prefix { $0 != " " }
@@ -41,7 +54,7 @@ struct OracleMask: OptionSet, Sendable {
     case "fcw", "fsw", "ftw": self = .x87
     case "mxcsr": self = .mxcsr
     case "memory": self = .memory
-    case "vector", "cr2", "error", "rip": self = .end
+    case "vector", "cr2", "error", "rip", "end", "end:": self = .end
     default: self = name.hasPrefix("st") ? .x87 : name.hasPrefix("xmm") ? .sse : .registers
     }
   }
@@ -53,27 +66,15 @@ enum Emulator {
   /// All differences are masked, and printed as the table that `QEMUMasks` holds.
   static let isMeasured = ProcessInfo.processInfo.environment["CHRONOVISOR_FUZZ_MEASURE"] != nil
 
-  private static let masks: [String: OracleMask] = {
-    var masks: [String: OracleMask] = [:]
-    for line in QEMUMasks.text.split(separator: "\n") {
-      let words = line.split(separator: ": ", maxSplits: 1)
-      for key in words[1].split(separator: ", ") { masks[String(key)] = OracleMask(text: words[0]) }
-    }
-    return masks
-  }()
+  private static let masks = OracleMask.table(QEMUMasks.text)
 
-  /// What no profile expresses, and an emulator's own ways.
-  static func mask(of form: InstructionForm) -> OracleMask {
-    let mask = OracleProfile.found.mask(of: form)
-    guard isOracle else { return mask }
-    if isMeasured { return [.flags, .registers, .x87, .mxcsr, .sse, .memory, .end] }
-    return mask.union(masks[form.maskKey] ?? [])
-  }
+  /// An emulator's own ways.
+  static func mask(of form: InstructionForm) -> OracleMask { masks[form.maskKey] ?? [] }
 }
 
 extension UndefinedProfile {
   /// What the form leaves behind otherwise than the software CPU, on a CPU that no profile expresses as a whole.
-  fileprivate func mask(of form: InstructionForm) -> OracleMask {
+  func mask(of form: InstructionForm) -> OracleMask {
     if form.handler == .x87 { return self[.x87Conditions] == 0 ? [] : [.x87] }
     if form.handler == .vector {
       return form.map == 1 && (form.opcode == 0x52 || form.opcode == 0x53) && self[.approximations] != 0 ? [.sse] : []

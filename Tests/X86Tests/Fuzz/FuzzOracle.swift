@@ -1,0 +1,29 @@
+internal import VMMCore
+
+@testable internal import X86
+
+/// Whom programs are compared with, beside the software CPU's blocks.
+enum FuzzOracle {
+  /// The host's CPU, or the emulator that takes its place (`Emulator`); KVM for what no process can execute.
+  case host
+  /// A machine of QEMU's translator.
+  case qemu
+
+  /// What it does where the manuals leave it open.
+  var profile: UndefinedProfile {
+    self == .host ? OracleProfile.found : UndefinedProfile.named.first { $0.name == "qemu-tcg" }?.profile ?? .reference
+  }
+
+  /// It does not raise every fault that a CPU does.
+  var isEmulator: Bool { self == .qemu || Emulator.isOracle }
+
+  /// What no profile expresses, and an emulator's own ways.
+  func mask(of form: InstructionForm) -> OracleMask {
+    let mask = profile.mask(of: form)
+    guard isEmulator else { return mask }
+    if Emulator.isMeasured { return .all }
+    return mask.union(self == .qemu ? Self.machineMasks[form.maskKey] ?? [] : Emulator.mask(of: form))
+  }
+
+  private static let machineMasks = OracleMask.table(QEMUMachineMasks.text)
+}
