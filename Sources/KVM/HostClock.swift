@@ -9,6 +9,8 @@ public final class HostClock: MachineClock {
   private let engine: any Engine
   /// The host's time at which this one's began, later by all the time that it stood still.
   private var start = ckvm_monotonic()
+  /// The time while it stands still.
+  private var stoodStillAt: UInt64?
 
   /// An engine that counts instructions is stopped after as many as may take until the deadline, and at most this
   /// many: some milliseconds.
@@ -18,7 +20,7 @@ public final class HostClock: MachineClock {
 
   public init(stopping engine: any Engine) { self.engine = engine }
 
-  public func now() -> UInt64 { ckvm_monotonic() &- start }
+  public func now() -> UInt64 { stoodStillAt ?? ckvm_monotonic() &- start }
 
   public func work() -> UInt64 {
     var time = timespec()
@@ -27,8 +29,13 @@ public final class HostClock: MachineClock {
   }
 
   public func standStill<Result>(during work: () throws -> Result) rethrows -> Result {
+    guard stoodStillAt == nil else { return try work() }
     let before = now()
-    defer { start = ckvm_monotonic() &- before }
+    stoodStillAt = before
+    defer {
+      start = ckvm_monotonic() &- before
+      stoodStillAt = nil
+    }
     return try work()
   }
 

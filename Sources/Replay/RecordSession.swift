@@ -111,7 +111,7 @@ public final class RecordSession {
     let isHeldBack = board.isHeldBackByTaskPriority
     if engine.stopsAtLowerTaskPriority != isHeldBack { engine.stopsAtLowerTaskPriority = isHeldBack }
     let isBlocked = try isBlocked
-    changing.mayPass = !isBlocked
+    changing.mayPass = !isBlocked && !isHeldBack
     if isBlocked { engine.stopsWhenInterruptible = true }
     let stop = nextStop(now: now)
     let exit = try engine.run(try clock.limit(until: stop))
