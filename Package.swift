@@ -65,6 +65,7 @@ let package = Package(
     tests("TraceTests", ["Trace", "VMMCore"]),
     .target(name: "NativeOracle", path: "Tests/NativeOracle"),
     .executableTarget(name: "OracleServer", dependencies: ["NativeOracle"], path: "Tests/OracleServer"),
+    .executableTarget(name: "LimitedRunner", path: "Tests/LimitedRunner"),
     tests("X86Tests", ["X86", "KVM", "GuestMemory", "VMMCore", "NativeOracle", "Loaders"]),
     tests("KVMTests", ["KVM", "GuestMemory", "VMMCore"]),
     tests("LoadersTests", ["Loaders", "GuestMemory", "VMMCore"]),

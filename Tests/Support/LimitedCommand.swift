@@ -19,37 +19,42 @@ public struct LimitedCommand: Sendable {
     public var ranOut: Bool { status == 128 + SIGXCPU || status == 128 + SIGKILL }
   }
 
+  /// `Tests/LimitedRunner`.
+  private static let runner = CommandRunner.products + "/LimitedRunner"
+
   public init(seconds: Int) { self.seconds = seconds }
 
   /// Runs a program with its output in files of a folder, to its end.
   public func run(_ program: String, _ arguments: [String], in folder: String) -> Result {
-    let (output, errors) = (folder + "/stdout", folder + "/stderr")
-    var before = rusage()
-    let pid = spawn(program, arguments, output, errors)
-    guard pid > 0 else {
+    let (output, errors, report) = (folder + "/stdout", folder + "/stderr", folder + "/report")
+    try? FileManager.default.removeItem(atPath: report)
+    let pid = spawn(program, arguments, output, errors, report)
+    var ending: Int32 = 0
+    if pid > 0 { while unsafe waitpid(pid, &ending, 0) == -1, errno == EINTR {} }
+    let numbers = String(decoding: bytesOfFile(report), as: UTF8.self).split(separator: " ").compactMap {
+      Int($0.filter(\.isNumber))
+    }
+    guard numbers.count == 3 else {
       return Result(status: -1, output: "", errors: "cannot start \(program)", seconds: 0, memory: 0)
     }
-    var status: Int32 = 0
-    while unsafe wait4(pid, &status, 0, &before) == -1, errno == EINTR {}
-    let signal = status & 0x7f
+    let signal = Int32(numbers[0] & 0x7f)
     return Result(
-      status: signal == 0 ? status >> 8 & 0xff : 128 + signal,
+      status: signal == 0 ? Int32(numbers[0] >> 8 & 0xff) : 128 + signal,
       output: String(decoding: bytesOfFile(output), as: UTF8.self),
       errors: String(decoding: bytesOfFile(errors), as: UTF8.self),
-      seconds: LimitedCommand.seconds(before.ru_utime) + LimitedCommand.seconds(before.ru_stime),
-      memory: before.ru_maxrss * 1024)
+      seconds: Double(numbers[1]) / 1_000_000, memory: numbers[2] * 1024)
   }
 
-  /// The process's number, or -1. A shell sets the limits, and becomes the program.
-  private func spawn(_ program: String, _ arguments: [String], _ output: String, _ errors: String) -> pid_t {
-    let script = "ulimit -c 0; ulimit -t \(seconds); exec \"$0\" \"$@\" </dev/null >'\(output)' 2>'\(errors)'"
-    let words = ["/bin/sh", "-c", script, program] + arguments
+  /// The process's number, or -1. A shell directs the output, and becomes the runner.
+  private func spawn(
+    _ program: String, _ arguments: [String], _ output: String, _ errors: String, _ report: String
+  ) -> pid_t {
+    let script = "exec \"$0\" \"$@\" </dev/null >'\(output)' 2>'\(errors)'"
+    let words = ["/bin/sh", "-c", script, LimitedCommand.runner, "\(seconds)", report, program] + arguments
     var pointers: [UnsafeMutablePointer<CChar>?] = unsafe words.map { unsafe strdup($0) } + [nil]
     defer { unsafe pointers.forEach { unsafe free($0) } }
     var pid: pid_t = -1
     let failure = unsafe posix_spawn(&pid, words[0], nil, nil, &pointers, environ)
     return failure == 0 ? pid : -1
   }
-
-  private static func seconds(_ time: timeval) -> Double { Double(time.tv_sec) + Double(time.tv_usec) / 1_000_000 }
 }
