@@ -37,8 +37,8 @@ final class KVMOracle {
     }
     switch form.systemOperation {
     case .movToSegment:
-      guard case .row(let row) = form.modRM, row >= 6 else { return nil }
-      return "a segment register that does not exist is #UD after its operand"
+      guard [.row(1), .row(6), .row(7)].contains(form.modRM) else { return nil }
+      return "MOV to CS, or to a segment register that does not exist, is #UD after its operand"
     case .pushSegment where form.size == 4: return "PUSH of a segment register writes 16 bits, as on Intel's processors"
     case .int3, .intN, .into: return "INT pushes words of the operand size"
     case .jmpFarIndirect, .callFarIndirect, .jmpFar, .callFar, .retFar, .iret:
