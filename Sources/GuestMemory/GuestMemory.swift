@@ -134,6 +134,9 @@ extension GuestMemory {
     return unsafe T(littleEndian: region.host.loadUnaligned(fromByteOffset: offset, as: T.self))
   }
 
+  /// The word at its address has its value.
+  public func holds(_ word: MemoryWord) -> Bool { load(word.address, as: UInt64.self) == word.value }
+
   /// Stores a little-endian integer and marks its pages dirty.
   @discardableResult
   public func store<T: FixedWidthInteger>(_ value: T, at address: GuestPhysicalAddress) -> Bool {

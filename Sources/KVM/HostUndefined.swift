@@ -26,7 +26,7 @@ enum HostUndefined {
     var profile = probe.profile()
     let flags = chost_fault_flags()
     // RF, bit 16.
-    profile.faultsKeepResumeFlag = flags >= 0 && flags >> 16 & 1 == 0
+    profile[.faultsKeepResumeFlag] = flags >= 0 && flags >> 16 & 1 == 0
     return works ? profile : nil
   }
 

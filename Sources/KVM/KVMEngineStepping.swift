@@ -151,18 +151,8 @@ extension KVMEngine {
 
 /// The bytes of the string instruction with a REP prefix that the code begins with (Intel SDM vol. 2, "REP").
 package func repeatedStringLength(_ code: [UInt8], is64Bit: Bool) -> Int? {
-  var hasRepeat = false
-  var index = 0
-  scan: while index < code.count {
-    switch code[index] {
-    case 0xf2, 0xf3: hasRepeat = true
-    case 0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf0: break
-    default: break scan
-    }
-    index += 1
-  }
-  // REX.
-  if is64Bit, index < code.count, code[index] & 0xf0 == 0x40 { index += 1 }
+  let index = opcodeOffset(code, is64Bit: is64Bit)
+  let hasRepeat = code.prefix(index).contains { $0 == 0xf2 || $0 == 0xf3 }
   guard hasRepeat, index < code.count else { return nil }
   switch code[index] {
   // INS, OUTS, MOVS, CMPS, STOS, LODS, SCAS.

@@ -4,12 +4,7 @@
 ///
 /// Returns the length of the instruction that `code` (64-bit) begins with, in bytes; `nil` for any other.
 func lateStepLength(_ code: [UInt8]) -> Int? {
-  var index = 0
-  while index < code.count, [0x66, 0x67, 0xf0, 0xf2, 0xf3, 0x2e, 0x36, 0x3e, 0x26, 0x64, 0x65].contains(code[index]) {
-    index += 1
-  }
-  // REX.
-  if index < code.count, code[index] & 0xf0 == 0x40 { index += 1 }
+  let index = opcodeOffset(code, is64Bit: true)
   guard index + 2 < code.count, code[index] == 0x0f else { return nil }
   let modRM = code[index + 2]
   switch code[index + 1] {

@@ -1,7 +1,17 @@
+/// How often a recording takes a digest of the state.
+public enum DigestRate: Sendable {
+  case none
+  /// Now and then, at a bounded share of the run's time.
+  case usual
+  /// At every interaction.
+  case all
+}
+
 /// Says when the next state digest is due, so that digests cost a bounded share of a recording.
 struct DigestPolicy {
   /// Engines that count take digests by instructions, so that equal runs give equal traces; others by time.
   private let counted: Bool
+  private let takesAll: Bool
   private var nextTime: UInt64 = 0
   private var nextRetired: UInt64 = 0
 
@@ -11,8 +21,6 @@ struct DigestPolicy {
   private let share: UInt64 = 100
   /// Instructions between two digests.
   private let instructionInterval: UInt64 = 20_000_000
-
-  private let takesAll: Bool
 
   init(counted: Bool, takesAll: Bool) {
     self.counted = counted

@@ -11,10 +11,8 @@ public struct RecordOptions: Sendable {
   public var nmiAfter: UInt64?
   /// Vary where interrupts are delivered: a seed for how many instructions they are held back (engines that can step).
   public var chaosSeed: UInt64?
-  /// Digests of the state go into the trace.
-  public var takesDigests = true
-  /// One at every interaction.
-  public var takesAllDigests = false
+  /// Which digests of the state go into the trace.
+  public var digests = DigestRate.usual
 
   public init() {}
 }
@@ -74,7 +72,7 @@ public final class RecordSession {
     self.endRequested = endRequested
     engine.stopsAtX87Errors = true
     probe = StateProbe(engine: engine, memory: memory)
-    digestPolicy = DigestPolicy(counted: engine.retiredInstructions != nil, takesAll: options.takesAllDigests)
+    digestPolicy = DigestPolicy(counted: engine.retiredInstructions != nil, takesAll: options.digests == .all)
     progress = ProgressCounter(engine)
     chaos = ChaosSource(seed: options.chaosSeed)
     nmiAt = options.nmiAfter
@@ -86,7 +84,7 @@ public final class RecordSession {
     try recordDigest()
     while true {
       let now = clock.now()
-      if let reason = try endReason(at: now) {
+      if let reason = endReason(at: now) {
         guard let exit = try markPlace() else { return try finish(reason) }
         // On the way to the place something came up: the run ends behind it.
         if let reason = try handle(exit) { return try finish(reason) }
@@ -184,7 +182,7 @@ public final class RecordSession {
     while true {
       let now = clock.now()
       board.advance(to: now)
-      if let reason = try endReason(at: now) { return reason }
+      if let reason = endReason(at: now) { return reason }
       if board.hasInterrupt && acceptsInterrupts || nmiIsDue(now) { return nil }
       if now >= nextFlush { try flush(now: now) }
       guard let deadline = idleDeadline() else { return .haltedForGood }
@@ -201,7 +199,7 @@ public final class RecordSession {
 
   // MARK: ends
 
-  private func endReason(at now: UInt64) throws -> EndReason? {
+  private func endReason(at now: UInt64) -> EndReason? {
     if let end = board.end { return end }
     let timedOut = options.timeout.map { now >= $0 } ?? false
     guard let reason = endSoon?.reason ?? (timedOut ? .timeout : endRequested()) else { return nil }
@@ -216,7 +214,7 @@ public final class RecordSession {
     var state: CPUState?
     if try engine.settle() {
       state = try engine.state()
-      if progress.isAtEvent, options.takesDigests { try recordDigest() }
+      if progress.isAtEvent, options.digests != .none { try recordDigest() }
     }
     if let writer {
       try writer.append(.end(reason))
@@ -233,7 +231,7 @@ public final class RecordSession {
 
   /// Writes the digests of the state right here, where the engine may be between units: then the next event will do.
   private func recordDigest() throws {
-    guard let writer, options.takesDigests, try engine.settle() else { return }
+    guard let writer, options.digests != .none, try engine.settle() else { return }
     let start = clock.now()
     let state = try engine.state()
     let digest = try probe.digest(of: state, output: output.value)

@@ -141,7 +141,7 @@ final class ReplayCore {
 
   /// The state and the memory's digest, where all but the memory is the fingerprint's.
   func candidate(for fingerprint: Fingerprint) throws -> (state: CPUState, memory: UInt64)? {
-    if let word = fingerprint.word, memory.load(word.address, as: UInt64.self) != word.value { return nil }
+    if let word = fingerprint.word, !memory.holds(word) { return nil }
     let state = try engine.state()
     guard state.linearRIP == fingerprint.rip, state.digest(rule) == fingerprint.cpu else { return nil }
     return (state, try probe.memoryNow())

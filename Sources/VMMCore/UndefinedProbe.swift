@@ -31,10 +31,10 @@ public struct UndefinedProbe {
   public func profile() -> UndefinedProfile {
     var profile = UndefinedProfile()
     for flags in UndefinedFlags.allCases { profile[flags] = rule(of: flags) }
-    profile.scanOfZeroClearsUpperHalf =
+    profile[.scanOfZeroClearsUpperHalf] =
       execute([0x0f, 0xbc, 0xc3], Registers(rax: 0x1122_3344_5566_7788, rbx: 0)).rax >> 32 == 0
     profile.longDoubleShift = longDoubleShift()
-    profile.narrowsX87Pointers = narrowsX87Pointers()
+    profile[.narrowsX87Pointers] = narrowsX87Pointers()
     for result in UndefinedProfile.Result.allCases {
       let found = digest(of: result)
       profile[result] = found == result.reference ? 0 : max(found, 1)

@@ -12,6 +12,28 @@ public struct UndefinedProfile: Equatable, Sendable {
     case other
   }
 
+  /// What a CPU does or does not. The raw values are the numbers in a trace.
+  @frozen public enum Trait: UInt8, Sendable, CaseIterable {
+    /// BSF and BSR of 32 bits whose source is zero clear the upper half of the destination, and not only leave it
+    /// alone.
+    case scanOfZeroClearsUpperHalf = 65
+    /// What a fault pushes has RF as it was, and not set: emulated CPUs, against the manuals (Intel SDM vol. 3,
+    /// 17.3.1.1).
+    case faultsKeepResumeFlag = 66
+    /// FXRSTOR and XRSTOR with REX.W keep 48 bits of the pointers of the last x87 instruction, sign-extended, and not
+    /// 57.
+    case narrowsX87Pointers = 67
+
+    /// In words, where it is so and where it is not.
+    fileprivate func text(_ holds: Bool) -> String {
+      switch self {
+      case .scanOfZeroClearsUpperHalf: "bitScanOfZero: upper half \(holds ? "cleared" : "kept")"
+      case .faultsKeepResumeFlag: "faults: RF \(holds ? "kept" : "set")"
+      case .narrowsX87Pointers: "x87Pointers: \(holds ? 48 : 57) bits"
+      }
+    }
+  }
+
   /// Results that no choice tells apart: as the engine has them, or not.
   @frozen public enum Result: UInt8, Sendable, CaseIterable {
     /// RCPPS, RSQRTPS and their scalar forms.
@@ -24,13 +46,7 @@ public struct UndefinedProfile: Equatable, Sendable {
 
   private var rules: [FlagRule] = UndefinedFlags.allCases.map(\.reference)
   public var longDoubleShift = LongDoubleShift.secondTwice
-  /// BSF and BSR of 32 bits whose source is zero clear the upper half of the destination, and not only leave it alone.
-  public var scanOfZeroClearsUpperHalf = false
-  /// What a fault pushes has RF as it was, and not set: emulated CPUs, against the manuals (Intel SDM vol. 3,
-  /// 17.3.1.1).
-  public var faultsKeepResumeFlag = false
-  /// FXRSTOR and XRSTOR with REX.W keep 48 bits of the pointers of the last x87 instruction, sign-extended, and not 57.
-  public var narrowsX87Pointers = false
+  private var traits: Set<Trait> = []
   /// Digests of samples where they are not the reference's; 0 where they are.
   private var results = [UInt32](repeating: 0, count: Result.allCases.count)
 
@@ -40,6 +56,11 @@ public struct UndefinedProfile: Equatable, Sendable {
   public subscript(flags: UndefinedFlags) -> FlagRule {
     get { rules[Int(flags.rawValue)] }
     set { rules[Int(flags.rawValue)] = newValue }
+  }
+
+  public subscript(trait: Trait) -> Bool {
+    get { traits.contains(trait) }
+    set { if newValue { traits.insert(trait) } else { traits.remove(trait) } }
   }
 
   public subscript(result: Result) -> UInt32 {
@@ -64,7 +85,7 @@ extension UndefinedProfile {
     var profile = UndefinedProfile()
     profile[.bitScan] = FlagRule([:])
     profile[.bitScanOfZero] = FlagRule([:])
-    profile.narrowsX87Pointers = true
+    profile[.narrowsX87Pointers] = true
     return profile
   }()
 
@@ -72,7 +93,7 @@ extension UndefinedProfile {
   private static let qemu: UndefinedProfile = {
     var profile = UndefinedProfile()
     profile[.bitScan] = FlagRule([.cf: .cleared, .pf: .source, .af: .cleared, .sf: .source, .of: .cleared])
-    profile.scanOfZeroClearsUpperHalf = true
+    profile[.scanOfZeroClearsUpperHalf] = true
     profile[.bitCount] = FlagRule([.pf: .cleared, .af: .cleared, .sf: .cleared, .of: .cleared])
     // It depends on what wrote the flags before.
     profile[.bitTest][.of] = .other
@@ -109,15 +130,7 @@ extension UndefinedProfile {
       items.append("\(flags): \(parts.joined(separator: ", "))")
     }
     if longDoubleShift != base.longDoubleShift { items.append("longDoubleShift: \(longDoubleShift)") }
-    if scanOfZeroClearsUpperHalf != base.scanOfZeroClearsUpperHalf {
-      items.append("bitScanOfZero: upper half \(scanOfZeroClearsUpperHalf ? "cleared" : "kept")")
-    }
-    if faultsKeepResumeFlag != base.faultsKeepResumeFlag {
-      items.append("faults: RF \(faultsKeepResumeFlag ? "kept" : "set")")
-    }
-    if narrowsX87Pointers != base.narrowsX87Pointers {
-      items.append("x87Pointers: \(narrowsX87Pointers ? 48 : 57) bits")
-    }
+    for trait in Trait.allCases where self[trait] != base[trait] { items.append(trait.text(self[trait])) }
     for result in Result.allCases where self[result] != base[result] {
       items.append("\(result): " + (self[result] == 0 ? "reference" : "digest \(hex(UInt64(self[result])))"))
     }
@@ -142,9 +155,6 @@ extension UndefinedProfile {
   /// Numbers of what is not a rule of flags.
   private enum Number {
     static let longDoubleShift: UInt8 = 64
-    static let scanOfZeroClearsUpperHalf: UInt8 = 65
-    static let faultsKeepResumeFlag: UInt8 = 66
-    static let narrowsX87Pointers: UInt8 = 67
     static let firstResult: UInt8 = 128
   }
 
@@ -154,9 +164,7 @@ extension UndefinedProfile {
       pairs.append((flags.rawValue, self[flags].word))
     }
     if longDoubleShift != .secondTwice { pairs.append((Number.longDoubleShift, UInt32(longDoubleShift.rawValue))) }
-    if scanOfZeroClearsUpperHalf { pairs.append((Number.scanOfZeroClearsUpperHalf, 1)) }
-    if faultsKeepResumeFlag { pairs.append((Number.faultsKeepResumeFlag, 1)) }
-    if narrowsX87Pointers { pairs.append((Number.narrowsX87Pointers, 1)) }
+    for trait in Trait.allCases where self[trait] { pairs.append((trait.rawValue, 1)) }
     for result in Result.allCases where self[result] != 0 {
       pairs.append((Number.firstResult + result.rawValue, self[result]))
     }
@@ -171,19 +179,14 @@ extension UndefinedProfile {
       self[flags] = rule
       return rule.word == word
     }
+    if let trait = Trait(rawValue: number) {
+      self[trait] = word == 1
+      return word <= 1
+    }
     switch number {
     case Number.longDoubleShift:
       guard let choice = LongDoubleShift(rawValue: UInt8(truncatingIfNeeded: word)), word < 256 else { return false }
       longDoubleShift = choice
-    case Number.scanOfZeroClearsUpperHalf:
-      guard word <= 1 else { return false }
-      scanOfZeroClearsUpperHalf = word == 1
-    case Number.faultsKeepResumeFlag:
-      guard word <= 1 else { return false }
-      faultsKeepResumeFlag = word == 1
-    case Number.narrowsX87Pointers:
-      guard word <= 1 else { return false }
-      narrowsX87Pointers = word == 1
     default:
       guard let result = Result(rawValue: number &- Number.firstResult) else { return false }
       self[result] = word

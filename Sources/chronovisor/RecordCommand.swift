@@ -19,8 +19,8 @@ enum RecordCommand: Command {
   static func run(_ arguments: Arguments) throws -> Int32 {
     if CPUHelp.answers(arguments) { return ExitStatus.success }
     var options = try MachineOptions(arguments)
-    options.session.takesDigests = !arguments.has("--no-digests")
-    options.session.takesAllDigests = arguments.has("--all-digests")
+    if arguments.has("--all-digests") { options.session.digests = .all }
+    if arguments.has("--no-digests") { options.session.digests = .none }
     let run = try GuestRun(options)
     let directory = arguments.value("--output") == nil ? try TraceDirectory() : nil
     func begin(_ path: String) throws -> TraceWriter {

@@ -6,22 +6,6 @@
 
         .equ    FAILED, 1
 
-# Waits until the first 8259A has a request of the timer, which nobody has taken.
-        .macro  await_request
-        mov     qword ptr [rip + count], 0
-        mov     al, 0x30                # counter 0, mode 0: once
-        out     PIT_CONTROL, al
-        mov     al, 0x00
-        out     PIT_COUNTER0, al
-        mov     al, 0x01
-        out     PIT_COUNTER0, al
-        mov     al, 0x0a                # the next read is of the requests
-        out     PIC1, al
-9970:   in      al, PIC1
-        test    al, 1
-        jz      9970b
-        .endm
-
 # rbx interrupts had been seen.
         .macro  seen name
         mov     rax, rbx
@@ -36,28 +20,23 @@ start:  call    serial_init
         call    interrupts_init
         gate    IRQ_BASE, on_irq
         unmask_irqs 0xfe
-        await_request
+        mov     qword ptr [rip + count], 0
+        await_line_0
         sti
         nop
         mov     rbx, [rip + count]
         cli
         seen    "STI; NOP"
-        await_request
+        mov     qword ptr [rip + count], 0
+        await_line_0
         push    0x202
         popfq
         mov     rbx, [rip + count]
         cli
         seen    "POPF"
-        await_request
-        mov     rdx, rsp
-        mov     eax, ss
-        push    rax
-        push    rdx
-        push    0x202
-        push    KERNEL_CS
-        lea     rax, [rip + 1f]
-        push    rax
-        iretq
+        mov     qword ptr [rip + count], 0
+        await_line_0
+        return_to 1f
 1:      mov     rbx, [rip + count]
         cli
         seen    "IRET"

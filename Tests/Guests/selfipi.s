@@ -4,44 +4,11 @@
         .include "machine.inc"
         .include "interrupts.inc"
         .include "window.inc"
+        .include "apic.inc"
+        .include "places.inc"
 
-        .equ    APIC, 0xfee00000
-        .equ    TPR, 0x80
-        .equ    APIC_EOI, 0xb0
-        .equ    SPURIOUS, 0xf0
-        .equ    ISR1, 0x110             # in service of vectors 32 to 63
-        .equ    IRR1, 0x210             # requests of vectors 32 to 63
-        .equ    ICR, 0x300
-        .equ    TO_SELF, 1 << 18
         .equ    HIGHER, 0x41
         .equ    UART_VECTOR, IRQ_BASE + 4
-        .equ    MISPLACED, 0x80         # in the highest byte of `seen`
-        .equ    FAILED, 1
-
-        .macro  send vector
-        mov     dword ptr [rbx + ICR], TO_SELF | \vector
-        .endm
-
-# With interrupts off: the next interrupts have to return to `label`.
-        .macro  expect_at label
-        lea     rax, [rip + \label]
-        mov     [rip + place], rax
-        .endm
-
-# With interrupts off: the vectors that have been handled, one byte each, the last one lowest.
-        .macro  handled vectors, name
-        mov     rax, [rip + seen]
-        mov     qword ptr [rip + seen], 0
-        cmp     rax, \vectors
-        je      9970f
-        mov     rbp, rax
-        print   "wrong: \name: "
-        mov     rax, rbp
-        call    put_hex
-        print   "\n"
-        exit_with FAILED
-9970:
-        .endm
 
 # Notes the vector and whether the place is right.
         .macro  note vector
@@ -117,15 +84,7 @@ gates:
         send    32
         send    33
         expect_at 1f
-        mov     rdx, rsp
-        mov     eax, ss
-        push    rax
-        push    rdx
-        push    0x202
-        push    KERNEL_CS
-        lea     rax, [rip + 1f]
-        push    rax
-        iretq
+        return_to 1f
 1:      cli
         handled 0x2120, "IRET"
         send    32

@@ -3,42 +3,11 @@
         .include "machine.inc"
         .include "interrupts.inc"
         .include "window.inc"
+        .include "apic.inc"
+        .include "places.inc"
         .include "user.inc"
 
-        .equ    APIC, 0xfee00000
-        .equ    TPR, 0x80
-        .equ    APIC_EOI, 0xb0
-        .equ    SPURIOUS, 0xf0
-        .equ    ICR, 0x300
-        .equ    TO_SELF, 1 << 18
-        .equ    MISPLACED, 0x80         # in the highest byte of `seen`
-        .equ    FAILED, 1
         .equ    ROUNDS, 4
-
-        .macro  send vector
-        mov     dword ptr [rbx + ICR], TO_SELF | \vector
-        .endm
-
-# The next interrupts have to return to `label`, in user mode.
-        .macro  expect_at label
-        lea     rax, [rip + \label]
-        mov     [rip + place], rax
-        .endm
-
-# The vectors that have been handled, one byte each, the last one lowest.
-        .macro  handled vectors, name
-        mov     rax, [rip + seen]
-        mov     qword ptr [rip + seen], 0
-        cmp     rax, \vectors
-        je      9970f
-        mov     rbp, rax
-        print   "wrong: \name: "
-        mov     rax, rbp
-        call    put_hex
-        print   "\n"
-        exit_with FAILED
-9970:
-        .endm
 
         .macro  handler vector
 on_\vector:

@@ -3,25 +3,12 @@
         .include "machine.inc"
         .include "interrupts.inc"
         .include "window.inc"
+        .include "apic.inc"
 
-        .equ    APIC, 0xfee00000
-        .equ    TPR, 0x80
-        .equ    APIC_EOI, 0xb0
-        .equ    SPURIOUS, 0xf0
-        .equ    ICR, 0x300
-        .equ    LVT_TIMER, 0x320
-        .equ    INITIAL, 0x380
-        .equ    DIVIDE, 0x3e0
-        .equ    TO_SELF, 1 << 18
-        .equ    PERIODIC, 1 << 17
         .equ    VECTOR_TIMER, 0x30
         .equ    FAILED, 1
         .equ    TICKS, 5
         .equ    TURNS, 20000            # of which 5 ticks take some hundreds
-
-        .macro  send vector
-        mov     dword ptr [rbx + ICR], TO_SELF | \vector
-        .endm
 
 # With interrupts off: the vectors that have been handled, one byte each, the last one lowest.
         .macro  handled vectors, name
@@ -40,21 +27,6 @@ on_\vector:
         or      qword ptr [rip + seen], \vector
         mov     dword ptr [rbx + APIC_EOI], 0
         iretq
-        .endm
-
-# Waits until the first 8259A has a request for line 0.
-        .macro  await_line_0
-        mov     al, 0x30                # counter 0, mode 0: once
-        out     PIT_CONTROL, al
-        mov     al, 0
-        out     PIT_COUNTER0, al
-        inc     al
-        out     PIT_COUNTER0, al
-        mov     al, 0x0a                # the next read is of the requests
-        out     PIC1, al
-9971:   in      al, PIC1
-        test    al, 1
-        jz      9971b
         .endm
 
 # Ticks of a timer that goes on by itself, with `reads` exits and a long stretch without one between two windows.
@@ -125,15 +97,7 @@ start:
         cli
         handled 0x3231, "two, POPF"
         send    0x31
-        mov     rdx, rsp
-        mov     eax, ss
-        push    rax
-        push    rdx
-        push    0x202
-        push    KERNEL_CS
-        lea     rax, [rip + 1f]
-        push    rax
-        iretq
+        return_to 1f
 1:      cli
         handled 0x31, "IRET"
 

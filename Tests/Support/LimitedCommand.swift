@@ -24,13 +24,11 @@ public struct LimitedCommand: Sendable {
 
   public init(seconds: Int) { self.seconds = seconds }
 
-  /// Runs a program with its output in files of a folder, to its end.
+  /// Runs a program to its end. The runner's report goes into a folder.
   public func run(_ program: String, _ arguments: [String], in folder: String) -> Result {
-    let (output, errors, report) = (folder + "/stdout", folder + "/stderr", folder + "/report")
+    let report = folder + "/report"
     try? FileManager.default.removeItem(atPath: report)
-    let pid = spawn(program, arguments, output, errors, report)
-    var ending: Int32 = 0
-    if pid > 0 { while unsafe waitpid(pid, &ending, 0) == -1, errno == EINTR {} }
+    let result = CommandRunner.run(LimitedCommand.runner, ["\(seconds)", report, program] + arguments)
     let numbers = String(decoding: bytesOfFile(report), as: UTF8.self).split(separator: " ").compactMap {
       Int($0.filter(\.isNumber))
     }
@@ -39,22 +37,7 @@ public struct LimitedCommand: Sendable {
     }
     let signal = Int32(numbers[0] & 0x7f)
     return Result(
-      status: signal == 0 ? Int32(numbers[0] >> 8 & 0xff) : 128 + signal,
-      output: String(decoding: bytesOfFile(output), as: UTF8.self),
-      errors: String(decoding: bytesOfFile(errors), as: UTF8.self),
+      status: signal == 0 ? Int32(numbers[0] >> 8 & 0xff) : 128 + signal, output: result.output, errors: result.errors,
       seconds: Double(numbers[1]) / 1_000_000, memory: numbers[2] * 1024)
-  }
-
-  /// The process's number, or -1. A shell directs the output, and becomes the runner.
-  private func spawn(
-    _ program: String, _ arguments: [String], _ output: String, _ errors: String, _ report: String
-  ) -> pid_t {
-    let script = "exec \"$0\" \"$@\" </dev/null >'\(output)' 2>'\(errors)'"
-    let words = ["/bin/sh", "-c", script, LimitedCommand.runner, "\(seconds)", report, program] + arguments
-    var pointers: [UnsafeMutablePointer<CChar>?] = unsafe words.map { unsafe strdup($0) } + [nil]
-    defer { unsafe pointers.forEach { unsafe free($0) } }
-    var pid: pid_t = -1
-    let failure = unsafe posix_spawn(&pid, words[0], nil, nil, &pointers, environ)
-    return failure == 0 ? pid : -1
   }
 }

@@ -110,9 +110,9 @@ enum Sample {
     var profile = UndefinedProfile()
     profile[.bitScan] = FlagRule([.of: .other, .pf: .source])
     profile.longDoubleShift = .firstAgain
-    profile.scanOfZeroClearsUpperHalf = true
-    profile.faultsKeepResumeFlag = true
-    profile.narrowsX87Pointers = true
+    profile[.scanOfZeroClearsUpperHalf] = true
+    profile[.faultsKeepResumeFlag] = true
+    profile[.narrowsX87Pointers] = true
     profile[.transcendentals] = 0xfedc_ba98
     return profile
   }

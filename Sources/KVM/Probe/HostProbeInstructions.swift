@@ -45,7 +45,7 @@ extension HostProbe {
   /// With CR0.NE clear, FWAIT behind an unmasked x87 error signals FERR#, of which a PC makes IRQ 13 (AMD APM vol. 2,
   /// 6.1.1 and 8.2.17). KVM has nothing to tell its user of that: only where its emulator gives the instruction up does
   /// the software engine see it.
-  static func x87Errors() throws -> HostFinding {
+  private static func x87Errors() throws -> HostFinding {
     let divide: [UInt8] =
       [0xdb, 0xe3]  // FNINIT
       + [0x66, 0xc7, 0x07, 0x7b, 0x03] + [0xd9, 0x2f]  // MOV word [RDI], 0x37b; FLDCW [RDI]: #Z is not masked

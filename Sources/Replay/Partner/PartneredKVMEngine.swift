@@ -13,11 +13,7 @@ final class PartneredKVMEngine: Engine, DeadlineEngine {
   var duties = PartnerDuties.ofThisHost
   private let memory: GuestMemory
   private let cpuModel: CPUModel
-  private lazy var software = {
-    hasPartner = true
-    return SoftwareEngine(memory: memory, cpuModel: cpuModel)
-  }()
-  private var hasPartner = false
+  private var partner: SoftwareEngine?
   /// The partner holds the state.
   private var isWithPartner = false
   /// Pages that were dirty before the partner took over.
@@ -43,6 +39,13 @@ final class PartneredKVMEngine: Engine, DeadlineEngine {
     self.memory = memory
     self.cpuModel = cpuModel
     kvm = try KVMEngine(memory: memory, cpuModel: cpuModel)
+  }
+
+  private var software: SoftwareEngine {
+    if let partner { return partner }
+    let made = SoftwareEngine(memory: memory, cpuModel: cpuModel)
+    partner = made
+    return made
   }
 
   // MARK: running
@@ -287,7 +290,7 @@ final class PartneredKVMEngine: Engine, DeadlineEngine {
   func canStep() throws(EngineError) -> Bool { try duties.stopsInUserMode || duties.steps ? true : onKVM().canStep() }
   func follow(_ rule: StateRule) { kvm.follow(rule) }
   /// What the partner has executed, if there was one.
-  func takeDoubts() -> [UndefinedDoubt] { hasPartner ? software.takeDoubts() : [] }
+  func takeDoubts() -> [UndefinedDoubt] { partner?.takeDoubts() ?? [] }
   var taskPriority: UInt8 { isWithPartner ? software.taskPriority : kvm.taskPriority }
   func setTaskPriority(_ priority: UInt8) {
     isWithPartner ? software.setTaskPriority(priority) : kvm.setTaskPriority(priority)
@@ -325,9 +328,7 @@ private struct PlaceSearch {
   /// The address was met with these registers: whether that is of no interest.
   mutating func passes(_ found: SIMD16<UInt64>, _ memory: GuestMemory) -> Bool {
     guard let filter else { return false }
-    if found == filter.registers {
-      guard let word = filter.word, memory.load(word.address, as: UInt64.self) != word.value else { return false }
-    }
+    if found == filter.registers && filter.word.map({ memory.holds($0) }) ?? true { return false }
     misses += 1
     return true
   }

@@ -10,9 +10,9 @@ extension CPU {
       s[Slot.undefinedRules + Int(flags.rawValue)] = rule == flags.reference ? 0 : 1 << 63 | UInt64(rule.word)
     }
     s[Slot.longDoubleShift] = UInt64(profile.longDoubleShift.rawValue)
-    s[Slot.scanOfZeroClears] = profile.scanOfZeroClearsUpperHalf ? 1 : 0
-    s[Slot.faultsKeepResumeFlag] = profile.faultsKeepResumeFlag ? 1 : 0
-    s[Slot.x87PointerShift] = profile.narrowsX87Pointers ? 16 : 7
+    s[Slot.scanOfZeroClears] = profile[.scanOfZeroClearsUpperHalf] ? 1 : 0
+    s[Slot.faultsKeepResumeFlag] = profile[.faultsKeepResumeFlag] ? 1 : 0
+    s[Slot.x87PointerShift] = profile[.narrowsX87Pointers] ? 16 : 7
   }
 
   /// The profile is not the reference here.

@@ -64,7 +64,7 @@ struct FaultCase: Sendable, CustomStringConvertible {
   @Test(arguments: [false, true]) func aFaultPushesRFAsTheProfileSays(keepsFlag: Bool) throws {
     let machine = try SystemMachine([0x0f, 0x0b])
     var profile = UndefinedProfile()
-    profile.faultsKeepResumeFlag = keepsFlag
+    profile[.faultsKeepResumeFlag] = keepsFlag
     machine.cpu.adopt(profile)
     try machine.run(1)
     #expect(machine.frame(5)[2] & RFlags.rf == (keepsFlag ? 0 : RFlags.rf))
