@@ -121,7 +121,7 @@ extension KVMEngine {
 
   /// After `.kicked`: carries a REP instruction to its end, so that the place is an instruction boundary; returns
   /// what came up instead, if anything did. Does nothing in user mode where this host cannot stop there.
-  public func finishRepeat() throws(EngineError) -> VCPUExit? {
+  public func finishInstruction() throws(EngineError) -> VCPUExit? {
     guard try settleBehindRepeat(), try canStepHere(), let length = try repeatLength() else { return nil }
     return try completeInstruction(length: length)
   }

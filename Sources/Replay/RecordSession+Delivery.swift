@@ -78,7 +78,7 @@ extension RecordSession {
     board.advance(to: now)
     guard nmiIsDue(now) || board.hasInterrupt else { return nil }
     if let exit = try lookForChangingWord() { return exit }
-    if let exit = try finishRepeat() { return exit }
+    if let exit = try finishInstruction() { return exit }
     // A place with a count: the next turn delivers.
     guard progress.instructions(engine) == nil else { return nil }
     if nmiIsDue(now), try acceptsNMI() {
@@ -91,9 +91,9 @@ extension RecordSession {
 
   /// Where a place inside a REP instruction has no name, the instruction is carried to its end. Returns the exit that
   /// came first.
-  private func finishRepeat() throws -> VCPUExit? {
+  private func finishInstruction() throws -> VCPUExit? {
     guard !engine.stopsInsideRepeat else { return nil }
-    let exit = try clock.standStill { try engine.finishRepeat() }
+    let exit = try clock.standStill { try engine.finishInstruction() }
     progress.ran(engine)
     return exit
   }
@@ -106,7 +106,7 @@ extension RecordSession {
     guard try engine.state().pendingEvent == nil else { return nil }
     if !progress.isAtEvent {
       if let exit = try lookForChangingWord() { return exit }
-      if let exit = try finishRepeat() { return exit }
+      if let exit = try finishInstruction() { return exit }
     }
     try deliver(.memoryWrite(address: GuestPhysicalAddress(0), bytes: []))
     return nil

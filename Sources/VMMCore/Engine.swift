@@ -67,9 +67,11 @@ public protocol Engine: AnyObject {
   /// not count); `nil` when some were not counted.
   var instructionsOfLastRun: UInt64? { get }
 
-  /// After `.kicked` inside a REP instruction: carries it to its end, so that the state is at an instruction
-  /// boundary. Returns the interaction that came up instead, if one did. `instructionsOfLastRun` is what that took.
-  func finishRepeat() throws(EngineError) -> VCPUExit?
+  /// After `.kicked` inside an instruction: carries it to its end, so that the state is one that every engine comes to,
+  /// at an instruction boundary: some iterations of a REP instruction may be done, or pages looked up (and marked
+  /// accessed and dirty) for an instruction that has not retired. Returns the interaction that came up instead, if one
+  /// did. `instructionsOfLastRun` is what that took.
+  func finishInstruction() throws(EngineError) -> VCPUExit?
 
   /// Iterations that the REP instruction at RIP has done in its present execution; 0 between instructions, and where
   /// an event is to be delivered first. Counted by engines that can stop there.
@@ -120,7 +122,7 @@ extension Engine {
   public func prepareToRestore() throws(EngineError) {}
   public func setStopFilter(_ filter: StopFilter?) {}
   public var instructionsOfLastRun: UInt64? { nil }
-  public func finishRepeat() throws(EngineError) -> VCPUExit? { nil }
+  public func finishInstruction() throws(EngineError) -> VCPUExit? { nil }
   public func canStep() throws(EngineError) -> Bool {
     if stopsInUserMode { return true }
     return try privilegeLevel() < 3

@@ -177,7 +177,7 @@ extension KVMTests {
         try timer.arm(deadline: KickTimer.now + 50_000 + round * 30_000)
         #expect(try engine.run(.free) == .kicked)
         if try engine.isInsideRepeat() { inside += 1 }
-        #expect(try engine.finishRepeat() == nil)
+        #expect(try engine.finishInstruction() == nil)
         #expect(try !engine.isInsideRepeat())
         let state = try engine.state()
         #expect(state.rip != ProbeGuest.kernel + 20 || state.rcx == 0)

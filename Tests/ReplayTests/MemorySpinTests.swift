@@ -45,6 +45,8 @@ import VMMCore
       case .delivery(let delivery, .fingerprint(var place)) = events[index]
     else { return }
     place.word?.value ^= 1
+    // How long a replay looks for it depends on the time that it took, which is not for a busy host to say.
+    if let before = events[..<index].compactMap({ $0.fingerprint?.time }).last { place.time = before + 2_000_000 }
     events[index] = .delivery(delivery, at: .fingerprint(place))
     let reader = try TraceReader(path: path)
     path = folder.file("changed.trace")

@@ -56,11 +56,6 @@ final class HostStretch {
   func kick() { kvm.kick() }
   func setDeadline(_ deadline: UInt64) throws(EngineError) { try kvm.setDeadline(deadline) }
 
-  /// The instruction at RIP is a string instruction with a REP prefix.
-  func isInsideRepeat(_ state: CPUState) -> Bool {
-    repeatedStringLength(LinearMemory(state, memory).read(state.linearRIP, count: 15), is64Bit: state.is64Bit) != nil
-  }
-
   // MARK: the state there and back
 
   private static let resumeFlag: UInt64 = 1 << 16

@@ -91,7 +91,7 @@ final class HybridEngine: Engine, DeadlineEngine {
     let exit = try software.run(.instructions(count))
     guard exit == .kicked else { return exit }
     _ = try host.takeKick()
-    return try software.finishRepeat() ?? .kicked
+    return try software.finishInstruction() ?? .kicked
   }
 
   /// A stretch of user mode on the host's CPU. An exit when something came up that is not the software engine's to do.
@@ -186,11 +186,11 @@ final class HybridEngine: Engine, DeadlineEngine {
   /// Not counted: what `instructionsOfLastRun` knows is all there is.
   var retiredInstructions: UInt64? { nil }
 
-  /// A kick on the host may have come between two iterations; the software engine goes on with them and retires the
-  /// instruction, or what handles its fault.
-  func finishRepeat() throws(EngineError) -> VCPUExit? {
+  /// A kick on the host may have come between two iterations, or when KVM had looked up an instruction's pages and not
+  /// executed it yet; the software engine goes on with it and retires the instruction, or what handles its fault.
+  func finishInstruction() throws(EngineError) -> VCPUExit? {
     instructionsOfLastRun = wasKickedOnHost ? nil : 0
-    guard wasKickedOnHost, try settle(), try host.isInsideRepeat(software.state()) else { return nil }
+    guard wasKickedOnHost, try settle() else { return nil }
     wasKickedOnHost = false
     let exit = try software.run(.instructions(1))
     return exit == .stopped ? nil : exit

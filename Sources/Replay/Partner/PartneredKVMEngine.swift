@@ -259,12 +259,12 @@ final class PartneredKVMEngine: Engine, DeadlineEngine {
   /// Where the partner steps it carries on further, to where every flag has its defined value: a host's CPU may leave
   /// others behind IMUL and its like than the engine that will look for the place. It goes past no place where
   /// interrupts come to be accepted, or are for the last time.
-  func finishRepeat() throws(EngineError) -> VCPUExit? {
+  func finishInstruction() throws(EngineError) -> VCPUExit? {
     let engine = try holder()
     guard duties.steps, !isWithPartner else {
       let start = engine.retiredInstructions
       defer { instructionsOfLastRun = start.flatMap { start in engine.retiredInstructions.map { $0 &- start } } }
-      return try engine.finishRepeat()
+      return try engine.finishInstruction()
     }
     var isAtPlace = kvm.stoppedAtWindow
     var isOpen = try isInterruptible()

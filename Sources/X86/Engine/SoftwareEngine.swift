@@ -239,7 +239,7 @@ public final class SoftwareEngine: Engine {
     set { cpu[Slot.repeatIterations] = newValue }
   }
 
-  public func finishRepeat() throws(EngineError) -> VCPUExit? {
+  public func finishInstruction() throws(EngineError) -> VCPUExit? {
     guard isSettled, repeatIterations != 0 else { return nil }
     var wasKicked = false
     defer { if wasKicked { kick() } }

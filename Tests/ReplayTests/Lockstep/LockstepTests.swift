@@ -20,7 +20,9 @@ import VMMCore
   ]
 
   /// What some KVM cannot run to the end: compared up to there.
-  static let mayEndEarly: Set = ["memoryspin", "notemulated", "twospin", "userspin", "wildjump", "wildtables"]
+  static let mayEndEarly: Set = [
+    "freshpages", "memoryspin", "notemulated", "twospin", "userspin", "wildjump", "wildtables",
+  ]
 
   /// RDRAND gives each engine numbers of its own: KVM cannot trap it. Undefined flags are compared on CPUs whose rules
   /// the software engine imitates.

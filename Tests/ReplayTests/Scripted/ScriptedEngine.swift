@@ -171,7 +171,7 @@ final class ScriptedEngine: Engine {
   func kick() { isKicked = true }
 
   /// Kicks that come while a REP instruction is carried to its end.
-  func finishRepeat() -> VCPUExit? {
+  func finishInstruction() -> VCPUExit? {
     if kicksLeft > 0 {
       kicksLeft -= 1
       return .kicked

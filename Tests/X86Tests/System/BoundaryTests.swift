@@ -108,7 +108,7 @@ import VMMCore
     machine.engine.kick()
     #expect(try machine.engine.run(.free) == .kicked)
     #expect(machine.engine.retiredInstructions == 0)
-    #expect(try machine.engine.finishRepeat() == nil)
+    #expect(try machine.engine.finishInstruction() == nil)
     #expect(machine.engine.retiredInstructions == 1)
     #expect(machine.cpu.rcx == 0)
     #expect(machine.cpu.rip == SystemMachine.code + 2)
