@@ -143,6 +143,16 @@ extension GuestMemory {
     write(unsafe withUnsafeBytes(of: value.littleEndian) { unsafe [UInt8]($0) }, at: address)
   }
 
+  /// Puts a byte in the place of another one, for the time that the guest runs: nobody is told, and the page is not
+  /// dirty. Returns the other one; `nil`, and nothing done, where no memory is.
+  public func exchange(_ byte: UInt8, at address: GuestPhysicalAddress) -> UInt8? {
+    guard let region = region(holding: address, count: 1) else { return nil }
+    let place = unsafe region.host + Int(address.rawValue - region.start.rawValue)
+    let old = unsafe place.load(as: UInt8.self)
+    unsafe place.storeBytes(of: byte, as: UInt8.self)
+    return old
+  }
+
   /// `observe` is called with the page index after each write from outside the CPU: an engine that keeps decoded code
   /// or translations forgets what it made of the page.
   public func observeWrites(_ observe: @escaping (_ page: Int) -> Void) { writeObservers.append(observe) }

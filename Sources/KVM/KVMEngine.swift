@@ -47,6 +47,10 @@ public final class KVMEngine: Engine {
   var armed = Debugging.off
   /// Where RDTSC instructions are that must not run unlogged.
   var timestampSites: [UInt64] = []
+  /// The same, on hosts whose breakpoints do not fire.
+  var halts: [TimestampHalt] = []
+  /// Tests choose; `nil` is what this host needs.
+  var timestampsHalt: Bool?
 
   /// Not every KVM says when CR8 falls.
   public var stopsAtLowerTaskPriority = false

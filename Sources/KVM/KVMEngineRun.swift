@@ -58,11 +58,21 @@ extension KVMEngine {
     try adoptThread()
     let atOnce = unsafe ckvm_kick_is_due(kickState) != 0
     if atOnce { unsafe ckvm_set_immediate_exit(vcpu.run, 1) } else { hasEvent = false }
+    if !halts.isEmpty { try plantHalts() }
     let result = ckvm_run(vcpu.descriptor)
     if atOnce { unsafe ckvm_set_immediate_exit(vcpu.run, 0) }
+    if !halts.isEmpty { liftHalts() }
     let entry = try decode(result)
-    guard case .debug = entry, armed != .step, let exit = try timestampExit() else { return entry }
-    return .exit(exit)
+    return try timestampExit(entry).map { .exit($0) } ?? entry
+  }
+
+  /// The interaction, when a breakpoint or a HLT in its place has come before a watched RDTSC.
+  private func timestampExit(_ entry: Entry) throws(EngineError) -> VCPUExit? {
+    switch entry {
+    case .debug where armed != .step: try timestampExit()
+    case .exit(.halt) where !halts.isEmpty: try timestampHalt()
+    default: nil
+    }
   }
 
   /// Completes what is pending in KVM without running the guest further. `nil` when that is all that happened.

@@ -10,10 +10,10 @@ extension KVMEngine {
     let enable = UInt32(KVM_GUESTDBG_ENABLE)
     if debugging == .step {
       try vcpu.setGuestDebug(control: enable | UInt32(KVM_GUESTDBG_SINGLESTEP))
-    } else if debugging.addresses.isEmpty, timestampSites.isEmpty {
+    } else if debugging.addresses.isEmpty, timestampSites.isEmpty || !halts.isEmpty {
       try vcpu.setGuestDebug(control: 0)
     } else {
-      let addresses = debugging.addresses + timestampSites
+      let addresses = debugging.addresses + (halts.isEmpty ? timestampSites : [])
       // DR7: G0 to G3 for as many as there are, GE, bit 10 is one; R/W and LEN zero: execution.
       let enabled = addresses.indices.prefix(4).reduce(0) { $0 | UInt64(2) << UInt64(2 * $1) }
       try vcpu.setGuestDebug(

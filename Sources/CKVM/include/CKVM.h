@@ -127,6 +127,12 @@ static inline void ckvm_complete_rdtsc(struct kvm_run *run, uint64_t value) {
   run->kvm_dirty_regs |= KVM_SYNC_X86_REGS;
 }
 
+/// Takes RIP back by so many bytes, in registers that KVM takes over at the next KVM_RUN.
+static inline void ckvm_take_back_rip(struct kvm_run *run, uint64_t bytes) {
+  run->s.regs.regs.rip -= bytes;
+  run->kvm_dirty_regs |= KVM_SYNC_X86_REGS;
+}
+
 /// KVM_EXIT_IO. `data` holds `count` units of `size` bytes.
 struct ckvm_io {
   uint8_t *data;
