@@ -27,6 +27,9 @@ enum HostUndefined {
     let flags = chost_fault_flags()
     // RF, bit 16.
     profile[.faultsKeepResumeFlag] = flags >= 0 && flags >> 16 & 1 == 0
+    let code = chost_update_fault_code()
+    // W/R, bit 1.
+    profile[.readsBeforeUpdates] = code >= 0 && code & 2 == 0
     return works ? profile : nil
   }
 

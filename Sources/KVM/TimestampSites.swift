@@ -95,6 +95,8 @@ struct TimestampHalt {
     guard isPlanted, let address else { return }
     isPlanted = false
     // What the guest has written there meanwhile stays.
-    if memory.load(address, as: UInt8.self) == TimestampHalt.halt { _ = memory.exchange(TimestampHalt.rdtsc, at: address) }
+    if memory.load(address, as: UInt8.self) == TimestampHalt.halt {
+      _ = memory.exchange(TimestampHalt.rdtsc, at: address)
+    }
   }
 }

@@ -134,17 +134,28 @@ final class ReplayCore {
 
   // MARK: checks
 
-  /// The whole state is the fingerprint's.
-  func matches(_ fingerprint: Fingerprint) throws -> Bool {
-    try candidate(for: fingerprint)?.memory == fingerprint.memory
+  /// A place that may be a fingerprint's.
+  struct Candidate {
+    var state: CPUState
+    /// The memory's digest.
+    var memory: UInt64
+    /// Everything is the fingerprint's.
+    var isIt: Bool
   }
 
-  /// The state and the memory's digest, where all but the memory is the fingerprint's.
-  func candidate(for fingerprint: Fingerprint) throws -> (state: CPUState, memory: UInt64)? {
+  /// The whole state is the fingerprint's.
+  func matches(_ fingerprint: Fingerprint) throws -> Bool { try candidate(for: fingerprint)?.isIt ?? false }
+
+  /// Where RIP, and the word of memory that counts, are the fingerprint's. Engines that do not count look no further
+  /// where other registers are not.
+  func candidate(for fingerprint: Fingerprint) throws -> Candidate? {
     if let word = fingerprint.word, !memory.holds(word) { return nil }
     let state = try engine.state()
-    guard state.linearRIP == fingerprint.rip, state.digest(rule) == fingerprint.cpu else { return nil }
-    return (state, try probe.memoryNow())
+    guard state.linearRIP == fingerprint.rip else { return nil }
+    let hasRegisters = state.digest(rule) == fingerprint.cpu
+    guard hasRegisters || engine.retiredInstructions != nil else { return nil }
+    let memory = try probe.memoryNow()
+    return Candidate(state: state, memory: memory, isIt: hasRegisters && memory == fingerprint.memory)
   }
 
   func checkHeld() {

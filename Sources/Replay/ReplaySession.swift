@@ -102,6 +102,7 @@ public final class ReplaySession {
       try checkRepeat(&effort)
       let slice = try watchdog.limit(until: limits.alarm(after: watchdog.now()))
       let exit = try engine.run(limit.sliced(by: slice).sliced(by: untilSample(effort)))
+      effort.ran(engine)
       if exit == .stopped, limit.isDone(goal, engine) { return exit }
       guard exit == .kicked || exit == .stopped else { return exit }
       try check(&effort)
@@ -122,7 +123,7 @@ public final class ReplaySession {
 
   /// What has been spent on the way to one event.
   private struct Effort {
-    /// Instructions of engines that count, nanoseconds of work of others.
+    /// Instructions.
     var allowed: UInt64
     /// Instructions while the guest does not leave kernel mode.
     var allowedInKernel: UInt64
@@ -135,15 +136,27 @@ public final class ReplaySession {
     /// By engines that do not count: when it was first looked at, and the thread's work when it began to matter.
     var start: UInt64?
     var work: UInt64?
+    /// By the same: the work that is allowed; instructions that it counted all the same, as far as none is missing.
+    var allowedWork: UInt64 = 0
+    var counted: UInt64? = 0
 
     init(allowed: UInt64) { (self.allowed, allowedInKernel) = (allowed, allowed) }
+
+    mutating func ran(_ engine: any Engine) {
+      guard let known = counted, let more = engine.instructionsOfLastRun else {
+        counted = nil
+        return
+      }
+      counted = known + more
+    }
   }
 
   private var effort: Effort { Effort(allowed: distance.unquestioned) }
 
   private func check(_ effort: inout Effort) throws {
-    guard engine.retiredInstructions != nil else { return try checkTime(&effort) }
-    try checkCount(core.instructions, &effort)
+    guard engine.retiredInstructions == nil else { return try checkCount(core.instructions, &effort) }
+    if let counted = effort.counted { try checkCount(counted, &effort) }
+    try checkTime(&effort)
   }
 
   /// The way may be so many instructions long.
@@ -203,11 +216,11 @@ public final class ReplaySession {
     guard now - start > limits.unquestioned else { return }
     guard let before = effort.work else {
       effort.work = watchdog.work()
-      effort.allowed = limits.allowance(to: core.progress.cursor)
+      effort.allowedWork = limits.allowance(to: core.progress.cursor)
       return
     }
     let work = watchdog.work() &- before
-    if work > effort.allowed { throw ReplayStall(event: events, work: work) }
+    if work > effort.allowedWork { throw ReplayStall(event: events, work: work) }
   }
 
   private func go(to place: Place) throws {
@@ -251,11 +264,11 @@ public final class ReplaySession {
     }
     engine.setStopFilter(fingerprint.filter)
     defer { engine.setStopFilter(nil) }
-    // Passes with the registers that are looked for, and another memory.
+    // Passes that are not the place.
     var passes = effort.cycle
     while true {
       if let here = try core.candidate(for: fingerprint) {
-        if here.memory == fingerprint.memory { break }
+        if here.isIt { break }
         if passes?.isRepeated(here.state, memory: here.memory, after: core.instructions) == true {
           throw try core.diverged(.endless(instructions: core.instructions))
         }

@@ -23,6 +23,9 @@ public struct UndefinedProfile: Equatable, Sendable {
     /// FXRSTOR and XRSTOR with REX.W keep 48 bits of the pointers of the last x87 instruction, sign-extended, and not
     /// 57.
     case narrowsX87Pointers = 67
+    /// An instruction that changes memory reads it first, so that its page fault is a read's: emulated CPUs, against
+    /// the manuals (Intel SDM vol. 3, 5.7).
+    case readsBeforeUpdates = 68
 
     /// In words, where it is so and where it is not.
     fileprivate func text(_ holds: Bool) -> String {
@@ -30,6 +33,7 @@ public struct UndefinedProfile: Equatable, Sendable {
       case .scanOfZeroClearsUpperHalf: "bitScanOfZero: upper half \(holds ? "cleared" : "kept")"
       case .faultsKeepResumeFlag: "faults: RF \(holds ? "kept" : "set")"
       case .narrowsX87Pointers: "x87Pointers: \(holds ? 48 : 57) bits"
+      case .readsBeforeUpdates: "updates of memory: fault as \(holds ? "reads" : "writes")"
       }
     }
   }

@@ -42,7 +42,8 @@ extension KVMTests {
       #expect(try engine.run(.instructions(1)) == .stopped)
       #expect(try engine.run(.instructions(1)) == .timestampRead)
       engine.reply(TimestampTests.value)
-      #expect(try engine.run(.instructions(1)) == .portWrite(port: 0x10, size: 1, value: UInt32(TimestampTests.value & 0xff)))
+      #expect(
+        try engine.run(.instructions(1)) == .portWrite(port: 0x10, size: 1, value: UInt32(TimestampTests.value & 0xff)))
     }
 
     /// The guest's own HLT is a HLT, and where the instruction is gone nothing is put in its place.

@@ -20,4 +20,7 @@ int chost_execute(void *map, const uint8_t *code, size_t length, struct chost_re
 /// RFLAGS as UD2 pushes them, or -errno. SIGILL is this function's meanwhile.
 int64_t chost_fault_flags(void);
 
+/// The error code of the page fault of ADD [m], RAX (bit 1: a write), or -errno. SIGSEGV is this function's meanwhile.
+int64_t chost_update_fault_code(void);
+
 #endif

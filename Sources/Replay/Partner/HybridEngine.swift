@@ -30,6 +30,8 @@ final class HybridEngine: Engine, DeadlineEngine {
 
   /// Instructions between two looks at the clock, and at whether the host should take over.
   var slice: UInt64 = 25_000
+  /// The same where nothing but the clock is looked at.
+  private let searchSlice: UInt64 = 1_000_000
 
   init(memory: GuestMemory, cpuModel: CPUModel) throws(EngineError) {
     self.memory = memory
@@ -58,7 +60,7 @@ final class HybridEngine: Engine, DeadlineEngine {
       switch limit {
       case .free: try runFreely()
       case .instructions(let count): try runCounted(count)
-      case .until: try software.run(limit)
+      case .until(let rip, let within): try runUntil(rip, within)
       }
     if stretches == stretchesBefore { instructionsOfLastRun = (software.retiredInstructions ?? 0) &- start }
     return exit
@@ -82,6 +84,19 @@ final class HybridEngine: Engine, DeadlineEngine {
       guard exit == .stopped else { return exit }
       left -= min(left, slice)
       if left == 0 { return .stopped }
+      if try host.takeKick() { return .kicked }
+    }
+  }
+
+  /// To an address, or to where somebody wants to look at the time: a search may be long.
+  private func runUntil(_ rip: UInt64, _ within: UInt64) throws(EngineError) -> VCPUExit {
+    var left = within
+    while true {
+      let start = software.retiredInstructions ?? 0
+      let exit = try software.run(.until(rip: rip, within: min(left, searchSlice)))
+      guard exit == .stopped else { return exit }
+      left -= min(left, (software.retiredInstructions ?? 0) &- start)
+      if left == 0 || software.linearRIP == rip { return .stopped }
       if try host.takeKick() { return .kicked }
     }
   }

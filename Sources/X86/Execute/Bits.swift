@@ -19,7 +19,7 @@ extension CPU {
       finishBitTest(op, value, number, before)
       return true
     }
-    guard prepareStore(at, size), let value = loadWord(at, size), storeWord(changed(op.kind, value, bit), at, size)
+    guard prepareUpdate(at, size), let value = loadWord(at, size), storeWord(changed(op.kind, value, bit), at, size)
     else { return false }
     finishBitTest(op, value, number, before)
     return true

@@ -85,7 +85,7 @@ extension CPU {
     guard let at = address(op, 2 * half, write: true) else { return false }
     guard half == 4 || at & 15 == 0 else { return raiseProtection() }
     let second = nextLinear(at, UInt64(half))
-    guard prepareStore(at, 2 * half), let low = loadWord(at, half), let high = loadWord(second, half) else {
+    guard prepareUpdate(at, 2 * half), let low = loadWord(at, half), let high = loadWord(second, half) else {
       return false
     }
     let equal = low == registerWord(0, half) && high == registerWord(16, half)

@@ -51,7 +51,7 @@ extension CPU {
   /// Loads what is going to be stored to: a page that cannot be written faults as a write, before anything is read.
   @inline(__always)
   func loadForStore<T: FixedWidthInteger & UnsignedInteger>(_ type: T.Type, _ linear: UInt64) -> T? {
-    guard prepareStore(linear, MemoryLayout<T>.size) else { return nil }
+    guard prepareUpdate(linear, MemoryLayout<T>.size) else { return nil }
     return load(T.self, linear)
   }
 

@@ -74,7 +74,7 @@ extension CPU {
       setRegisterWord(op.rm, body(registerWord(op.rm, op.size)), op.size)
       return true
     }
-    guard let at = address(op, op.size, write: true), prepareStore(at, op.size), let old = loadWord(at, op.size)
+    guard let at = address(op, op.size, write: true), prepareUpdate(at, op.size), let old = loadWord(at, op.size)
     else { return false }
     return storeWord(body(old), at, op.size)
   }

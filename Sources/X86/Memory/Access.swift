@@ -58,6 +58,14 @@ extension CPU {
     return prepareStoreSlow(linear, count, unit: unit ?? Alignment.natural(count))
   }
 
+  /// The same for an instruction that reads what it stores to.
+  @inline(__always)
+  func prepareUpdate(_ linear: UInt64, _ count: Int) -> Bool {
+    let entry = s + (Int(truncatingIfNeeded: s[Slot.tlb]) &+ TLB.offset(linear))
+    if entry[TLB.writeTag] == (linear &+ UInt64(truncatingIfNeeded: count &- 1)) & ~0xfff { return true }
+    return prepareUpdateSlow(linear, count)
+  }
+
   /// `linear + offset`, wrapped at 4 GiB outside 64-bit code.
   @inline(__always)
   func nextLinear(_ linear: UInt64, _ offset: UInt64) -> UInt64 {
@@ -157,11 +165,22 @@ extension CPU {
   @inline(never)
   private func prepareStoreSlow(_ linear: UInt64, _ count: Int, unit: Int) -> Bool {
     guard endsCanonical(linear, count), isAligned(linear, unit) else { return false }
+    return prepare(linear, count, write: true)
+  }
+
+  @inline(never)
+  private func prepareUpdateSlow(_ linear: UInt64, _ count: Int) -> Bool {
+    guard endsCanonical(linear, count), isAligned(linear, Alignment.natural(count)) else { return false }
+    if s[Slot.readsBeforeUpdates] != 0, !prepare(linear, count, write: false) { return false }
+    return prepare(linear, count, write: true)
+  }
+
+  private func prepare(_ linear: UInt64, _ count: Int, write: Bool) -> Bool {
     var done = 0
     while done < count {
       let at = nextLinear(linear, UInt64(done))
       let piece = min(count &- done, Int(0x1000 &- at & 0xfff))
-      guard locate(at, piece, write: true, isPreparing: true) != nil else { return false }
+      guard locate(at, piece, write: write, isPreparing: true) != nil else { return false }
       done &+= piece
     }
     return true

@@ -70,6 +70,23 @@ struct FaultCase: Sendable, CustomStringConvertible {
     #expect(machine.frame(5)[2] & RFlags.rf == (keepsFlag ? 0 : RFlags.rf))
   }
 
+  /// Some emulated CPUs read first. The code is 2, a write, or 0.
+  @Test(
+    arguments: [
+      [0x48, 0x01, 0x04, 0x25, 0, 0, 0x80, 0], [0xf0, 0x48, 0xff, 0x04, 0x25, 0, 0, 0x80, 0],
+      [0x87, 0x04, 0x25, 0, 0, 0x80, 0], [0x48, 0x0f, 0xab, 0x04, 0x25, 0, 0, 0x80, 0],
+      [0x48, 0x0f, 0xc7, 0x0c, 0x25, 0, 0, 0x80, 0], [0xc1, 0x24, 0x25, 0, 0, 0x80, 0, 3],
+    ], [false, true])
+  func updatesFaultAsTheProfileSays(code: [UInt8], readsFirst: Bool) throws {
+    let machine = try SystemMachine(code)
+    var profile = UndefinedProfile()
+    profile[.readsBeforeUpdates] = readsFirst
+    machine.cpu.adopt(profile)
+    try machine.run(1)
+    #expect(machine.cpu.rip == SystemMachine.handler(14))
+    #expect(machine.frame(1) == [readsFirst ? 0 : 2])
+  }
+
   @Test func interruptStackTableIsUsed() throws {
     let machine = try SystemMachine([0x0f, 0x0b])
     SystemMachine.setGate(machine.memory, 6, ist: 1)
