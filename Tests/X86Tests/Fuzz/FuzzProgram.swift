@@ -11,8 +11,9 @@ struct FuzzProgram {
   /// The forms that were executed, as indices of the mode's forms; what only prepares for them is counted apart.
   var forms: [Int] = []
   var preparations = 0
-  /// Where each instruction or preparation starts, for reports.
+  /// Where each instruction or preparation starts, and what form it is of (none, when it prepares).
   var offsets: [Int] = []
+  var owners: [Int?] = []
   var end = FuzzEnd.arrived
   var after = NativeState.initial
   var memoryAfter: [UInt8] = []
@@ -161,6 +162,7 @@ struct ProgramMaker {
   mutating func prepare(_ bytes: [UInt8]) {
     guard program.end == .arrived else { return }
     program.offsets.append(program.code.count)
+    program.owners.append(nil)
     machine.place(bytes, at: program.code.count)
     program.code += bytes
     program.preparations += 1
@@ -203,10 +205,11 @@ struct ProgramMaker {
       return
     }
     program.offsets.append(before)
+    program.owners.append(number)
     program.forms.append(number)
     program.end = end
     program.isApproximate = form.isApproximate
-    program.mask = machine.oracle.mask(of: form)
+    program.mask = mask(of: form)
     if end == .arrived { coverSelectors(form) }
   }
 
@@ -248,15 +251,22 @@ struct ProgramMaker {
     guard program.end == .arrived else { return }
     let form = forms[number]
     program.offsets.append(program.code.count)
+    program.owners.append(number)
     machine.place(bytes, at: program.code.count)
     program.code += bytes
     program.forms.append(number)
-    program.mask = machine.oracle.mask(of: form)
+    program.mask = mask(of: form)
     program.isApproximate = form.isApproximate
     program.end = machine.step(to: codeEnd)
     if program.end == .arrived { coverSelectors(form) }
   }
 
+  private func mask(of form: InstructionForm) -> OracleMask {
+    machine.oracle.mask(of: form, in: machine.mode).union(learned[form.maskKey(in: machine.mode)] ?? [])
+  }
+
+  /// Masks that this run has found (`Emulator.isMeasured`).
+  var learned: [String: OracleMask] = [:]
   /// The address of the last memory operand.
   var lastTarget: UInt64 = 0
   /// Where the far transfer being made leads.

@@ -11,6 +11,19 @@ struct FuzzRun {
     var text: String
   }
 
+  /// What differs from one of those that a program is compared with: notes that begin with a name.
+  struct Comparison {
+    var whom: String
+    var notes: [String]
+
+    /// What the notes are about.
+    var subject: String {
+      let names = notes.map { String($0.prefix { $0 != " " }) }
+      let distinct = names.indices.filter { names.firstIndex(of: names[$0]) == $0 }.map { names[$0] }
+      return whom + ": " + distinct.joined(separator: " ")
+    }
+  }
+
   let machine: FuzzMachine
   /// For modes that no process can be in; `nil` without KVM.
   let kvm: KVMOracle?
@@ -29,10 +42,14 @@ struct FuzzRun {
   /// Approximate results compared, and those that were the same to the bit.
   private(set) var approximations = 0
   private(set) var exactApproximations = 0
+  /// The first two of each kind, and how many there were.
   private(set) var differences: [Difference] = []
+  private(set) var kinds: [String: Int] = [:]
   /// Programs that end in a form with a mask, and what was masked, by `maskKey`.
   private(set) var maskedPrograms = 0
   private(set) var masked: [String: OracleMask] = [:]
+  /// The masks that this run has found, where they are measured.
+  var learned: [String: OracleMask] { maker.learned }
 
   init(_ mode: FuzzMode = .long, _ oracle: FuzzOracle = .host) throws {
     machine = try FuzzMachine(mode, oracle)
@@ -55,24 +72,52 @@ struct FuzzRun {
     preparations += program.preparations
     for form in program.forms { counts[form] += 1 }
     if case .event(let event) = program.end { exceptions[Int(event.vector & 31)] += 1 }
-    var found: [String] = []
+    let found = compare(program)
+    if !found.isEmpty { note(program, found, seed, first) }
+  }
+
+  private mutating func compare(_ program: FuzzProgram) -> [Comparison] {
+    var found: [Comparison] = []
     if machine.oracle == .qemu {
-      if let text = compareWithQEMU(program) { found.append("QEMU: \(text)") }
-    } else if mode.isNative, let text = compareWithHost(program) {
-      found.append("host: \(text)")
+      found.append(Comparison(whom: "QEMU", notes: compareWithQEMU(program)))
+    } else if mode.isNative {
+      found.append(Comparison(whom: "host", notes: compareWithHost(program)))
     }
-    if let text = compareWithKVM(program) { found.append("KVM: \(text)") }
-    if let text = compareWithBlocks(program) { found.append("blocks: \(text)") }
-    guard !found.isEmpty else { return }
-    differences.append(
-      Difference(seed: seed, first: first, text: describe(program) + found.map { "\n  " + $0 }.joined()))
+    found.append(Comparison(whom: "KVM", notes: compareWithKVM(program)))
+    found.append(Comparison(whom: "blocks", notes: compareWithBlocks(program)))
+    return found.filter { !$0.notes.isEmpty }
+  }
+
+  /// Counts a difference by what it is about, and keeps it if it is one of the first two of its kind.
+  private mutating func note(_ whole: FuzzProgram, _ all: [Comparison], _ seed: UInt64, _ first: Int?) {
+    let (program, found) = shortest(whole, all)
+    let form = program.owners.last.flatMap { $0 }.map { forms[$0] }
+    if Emulator.isMeasured, let form, let notes = found.first(where: { $0.whom == "QEMU" || $0.whom == "host" })?.notes {
+      let mask: OracleMask = notes.reduce(into: []) { $0.insert(OracleMask(note: $1)) }
+      maker.learned[form.maskKey(in: mode), default: []].formUnion(mask)
+    }
+    let kind = ([form?.maskKey ?? "a preparation"] + found.map(\.subject)).joined(separator: "; ")
+    kinds[kind, default: 0] += 1
+    guard kinds[kind, default: 0] <= 2 else { return }
+    let text = found.map { "\n  \($0.whom): " + $0.notes.joined(separator: ", ") }.joined()
+    differences.append(Difference(seed: seed, first: first, text: describe(program) + text))
+  }
+
+  /// The program up to the instruction behind which the difference shows, and the difference there.
+  private mutating func shortest(_ whole: FuzzProgram, _ all: [Comparison]) -> (FuzzProgram, [Comparison]) {
+    for count in whole.offsets.indices.dropFirst() {
+      guard let program = machine.cut(whole, count) else { continue }
+      let found = compare(program)
+      if !found.isEmpty { return (program, found) }
+    }
+    return (whole, all)
   }
 
   private var mode: FuzzMode { machine.mode }
 
   // MARK: Comparing
 
-  private mutating func compareWithHost(_ program: FuzzProgram) -> String? {
+  private mutating func compareWithHost(_ program: FuzzProgram) -> [String] {
     var state = program.start
     var memory = program.memory
     let vector = state.run(program.code, memory: &memory)
@@ -91,23 +136,22 @@ struct FuzzRun {
     if program.isApproximate { approximate(&expected, state, program) }
     if Emulator.isOracle { Emulator.level(&state, expected) }
     notes += difference(host: state, here: expected) + difference(memory, program.memoryAfter)
-    notes = unmasked(notes, program)
-    return notes.isEmpty ? nil : notes.joined(separator: ", ")
+    return unmasked(notes, program)
   }
 
   /// What is left of the notes under the mask of the program's last form.
   private mutating func unmasked(_ notes: [String], _ program: FuzzProgram) -> [String] {
     guard !program.mask.isEmpty, let form = program.forms.last else { return notes }
-    masked[forms[form].maskKey, default: []].formUnion(
-      notes.reduce(into: []) { $0.insert(OracleMask(note: $1)) })
+    let found: OracleMask = notes.reduce(into: []) { $0.insert(OracleMask(note: $1)) }
+    masked[forms[form].maskKey(in: mode), default: []].formUnion(found.intersection(program.mask))
     maskedPrograms += 1
-    if program.mask.contains(.end) { return [] }
+    if program.mask.contains(.end) && found.contains(.end) { return [] }
     return notes.filter { !program.mask.contains(OracleMask(note: $0)) }
   }
 
-  private func compareWithKVM(_ program: FuzzProgram) -> String? {
-    guard let kvm, kvm.isComparable(program, forms) else { return nil }
-    guard let outcome = try? kvm.run(program) else { return "it failed" }
+  private func compareWithKVM(_ program: FuzzProgram) -> [String] {
+    guard let kvm, kvm.isComparable(program, forms) else { return [] }
+    guard let outcome = try? kvm.run(program) else { return ["it failed"] }
     var notes: [String] = []
     // KVM looks at the limit of SS before the alignment of a vector.
     let isAlignment = outcome.end.vector == ExceptionVector.stackFault && program.end.vector == 13
@@ -123,15 +167,14 @@ struct FuzzRun {
     // The state goes in and out by FXRSTOR and FXSAVE, which on AMD's processors carry the pointers of the last x87
     // instruction only while an exception is pending.
     notes.removeAll { note in ["fop", "fip", "fdp"].contains { note.hasPrefix($0 + " ") } }
-    return notes.isEmpty ? nil : notes.joined(separator: ", ")
+    return notes
   }
 
-  private mutating func compareWithQEMU(_ program: FuzzProgram) -> String? {
-    guard let qemu else { return nil }
+  private mutating func compareWithQEMU(_ program: FuzzProgram) -> [String] {
+    guard let qemu else { return [] }
     let outcome: QEMUOracle.Outcome
     do { outcome = try qemu.run(program) } catch {
-      print("\(error): \(describe(program))")
-      return unmasked(["end: \(error)"], program).first
+      return unmasked(["end \(error)"], program)
     }
     var (state, expected) = (outcome.state, program.after)
     var notes: [String] = []
@@ -141,8 +184,7 @@ struct FuzzRun {
     notes += difference(host: state, here: expected)
     notes += difference(qemu.leveled(outcome.operands, program), qemu.leveled(program.memoryAfter, program))
     notes += difference(outcome.system, program.systemAfter)
-    notes = unmasked(notes, program)
-    return notes.isEmpty ? nil : notes.joined(separator: ", ")
+    return unmasked(notes, program)
   }
 
   private func difference(
@@ -176,7 +218,7 @@ struct FuzzRun {
     return difference(host: state, here: program.after).isEmpty && machine.operands() == program.memoryAfter
   }
 
-  private mutating func compareWithBlocks(_ program: FuzzProgram) -> String? {
+  private mutating func compareWithBlocks(_ program: FuzzProgram) -> [String] {
     machine.load(program.start, memory: program.memory)
     machine.place(program.code + machine.closing, at: 0)
     let end = machine.runBlocks(program.code.count)
@@ -189,7 +231,7 @@ struct FuzzRun {
     if program.end == .arrived { (state.cr2, expected.cr2) = (0, 0) }
     notes += difference(host: state, here: expected) + difference(machine.operands(), program.memoryAfter)
     notes += difference(machine.system(), program.systemAfter)
-    return notes.isEmpty ? nil : notes.joined(separator: ", ")
+    return notes
   }
 
   private func difference(host: NativeState, here: NativeState) -> [String] {

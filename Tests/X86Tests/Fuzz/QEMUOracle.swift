@@ -76,10 +76,10 @@ final class QEMUOracle {
     switch mode {
     case .real:
       // MOV CS:[vector], imm8 (CS is the handler's own); JMP far.
-      return [0x2e, 0xc6, 0x06] + little(UInt64(0x84e0 - at), 2) + [UInt8(vector), 0xea] + little(0x8008, 4)
+      return [0x2e, 0xc6, 0x06] + little(UInt64(QEMUGuest.scratch + 0xe0 - at), 2) + [UInt8(vector), 0xea] + little(0x8008, 4)
     case .kernel64:
       // MOV [RIP + vector], imm8; JMP.
-      return [0xc6, 0x05] + relative(0x85f0, 7) + [UInt8(vector), 0xe9] + relative(Int(guest.longEntry), 12)
+      return [0xc6, 0x05] + relative(QEMUGuest.scratch + 0x1f0, 7) + [UInt8(vector), 0xe9] + relative(Int(guest.longEntry), 12)
     default:
       // MOV CR2, EAX; MOV EAX, vector << 16; MOV AX, DS; JMP.
       return [0x0f, 0x22, 0xd0, 0xb8] + little(UInt64(vector) << 16, 4) + [0x66, 0x8c, 0xd8, 0xe9]
