@@ -74,10 +74,8 @@ extension InstructionForm {
   func exclusion(in mode: FuzzMode, _ oracle: FuzzOracle) -> String? {
     if oracle == .host, let feature, !OracleProfile.cpu.has(feature) { return "this CPU has no \(feature.name)" }
     if oracle == .qemu && mode.reachesPorts && isPort { return "would reach the emulator's devices" }
-    if oracle == .qemu && mode.is64 && size == 2 && (systemOperation == .lgdt || systemOperation == .lidt) {
-      return "QEMU loads 24 bits of the base"
-    }
-    if mode.isKernel { return exclusionInKernel }
+    if oracle == .qemu && mode.is64 && size == 2 && isTable { return "QEMU moves 24 bits of the base" }
+    if mode.isKernel { return exclusionInKernel(oracle) }
     if mode == .real {
       switch systemOperation {
       case .hlt: return "ends the program"
@@ -105,8 +103,10 @@ extension InstructionForm {
   }
 
   /// The same at CPL 0.
-  private var exclusionInKernel: String? {
+  private func exclusionInKernel(_ oracle: FuzzOracle) -> String? {
     switch systemOperation {
+    // It has no counters, as the software CPU.
+    case .rdpmc where oracle == .qemu: nil
     case .hlt: "ends the program"
     case .rdtsc, .rdtscp: "reads the clock"
     case .rdrand, .rdseed: "random"
@@ -117,6 +117,8 @@ extension InstructionForm {
     default: nil
     }
   }
+
+  private var isTable: Bool { [.lgdt, .lidt, .sgdt, .sidt].contains(systemOperation) }
 
   private var isPort: Bool { [.ins, .outs, .inImm, .inDX, .outImm, .outDX].contains(handler) }
 

@@ -147,7 +147,7 @@ extension ProgramMaker {
     case .popf: preparePoppedFlags(form)
     case .movToSegment, .lar, .lsl, .verr, .verw: prepareSelector(form, made, target)
     case .loadFarPointer:
-      if let at = target, !isWild { prepare(store(UInt64(selector()), at: at + UInt64(form.size), 2)) }
+      if let at = target, !isWild { prepare(store(UInt64(selector(forStack: form.opcode == 0xb2)), at: at + UInt64(form.size), 2)) }
     case .wrfsbase, .wrgsbase: prepareBase(made)
     case .jmpFarIndirect, .callFarIndirect: target = prepareFarTarget(form, target)
     case .retFar, .iret: prepareFarReturn(form, made)
@@ -162,7 +162,12 @@ extension ProgramMaker {
       ? farPadded(bytes) : bytes
   }
 
-  private mutating func selector() -> UInt16 { random.pick(machine.mode.selectors) }
+  /// Without the null selector in SS QEMU's stacks are 64 bits wide, as they always should be.
+  private mutating func selector(forStack: Bool = false) -> UInt16 {
+    let all = machine.mode.selectors
+    return random.pick(
+      forStack && machine.oracle == .qemu && machine.mode.is64 ? all.filter { $0 & 0xfffc != 0 } : all)
+  }
 
   /// Selectors that a far transfer refuses. Those of 32-bit code would be taken. In real mode there are none.
   private mutating func wrongCode() -> UInt16 {
@@ -189,7 +194,8 @@ extension ProgramMaker {
   }
 
   private mutating func prepareSelector(_ form: InstructionForm, _ made: Assembly, _ target: UInt64?) {
-    prepareOperand(UInt64(selector()), made, target)
+    let isStack = form.systemOperation == .movToSegment && form.modRM == .row(2)
+    prepareOperand(UInt64(selector(forStack: isStack)), made, target)
   }
 
   /// A word in the register or the memory that the instruction names.
@@ -242,7 +248,7 @@ extension ProgramMaker {
       prepare(store(random.next() & 0x204ed5, at: top + 2 * size, Int(size)))
       prepare(store(middle(), at: top + 3 * size, Int(size)))
       let usual = machine.mode.isKernel ? machine.mode.dataSelector(SegmentNumber.ss) : FuzzMachine.dataSelector
-      let stack = UInt64(random.chance(90) ? usual : selector())
+      let stack = UInt64(random.chance(90) ? usual : selector(forStack: true))
       prepare(store(stack, at: top + 4 * size, Int(size)))
     }
     prepare(machine.setup.move(GPR.rsp, stackOffset(top)))

@@ -23,7 +23,10 @@ extension ProgramMaker {
     if form.isMemory { target = pickTarget(form) }
     prepareImplied(form, &made, &target)
     if form.immediateBytes > 0 { made.immediate = immediate(form) }
+    // QEMU forgets the immediate behind an address relative to RIP.
+    avoidsRelative = form.handler == .doubleShiftImm && machine.oracle.isEmulator
     if let target { made.memory = memoryOperand(at: target, avoiding: registersUsed(made)) }
+    avoidsRelative = false
     made.locked = form.isLockable && random.chance(20)
     addNoise(&made)
     return made.bytes(at: codeEnd)
@@ -41,6 +44,8 @@ extension ProgramMaker {
       if !machine.mode.is64 { made.rex = nil }
     } else if machine.mode.is64 && random.chance(35) {
       made.rex = UInt8(random.below(2)) << 2 | (form.isMemory ? 0 : UInt8(random.below(2)))
+      // QEMU takes MM0 to MM7 with REX.R or REX.B for registers that do not exist.
+      if form.family == .mmx && machine.oracle.isEmulator { made.rex = nil }
       // XCHG with R8 is no NOP.
       if form.map == 0 && form.opcode == 0x90 { made.rex = form.handler == .nop ? 0 : 1 }
     }
@@ -181,8 +186,8 @@ extension ProgramMaker {
     }
     guard !isWild else { return }
     let control =
-      UInt64(SSEControl(from: &source).word | UInt32(random.below(64))) | (random.chance(20) ? 0x20000 : 0)
-      | (random.chance(85) ? 0x1f80 : 0)
+      UInt64(SSEControl(from: &source).word | UInt32(random.below(64))) | (random.chance(20) && !machine.oracle.isEmulator ? 0x20000 : 0)
+      | (random.chance(85) ? 0x1f80 : 0) | (machine.oracle == .qemu ? 2 : 0)
     switch row {
     case 1:
       if random.chance(95) { prepare(store(control, at: target + 24, 4)) }

@@ -1,3 +1,4 @@
+internal import Foundation
 internal import NativeOracle
 
 @testable internal import X86
@@ -174,6 +175,7 @@ struct FuzzRun {
     guard let qemu else { return [] }
     let outcome: QEMUOracle.Outcome
     do { outcome = try qemu.run(program) } catch {
+      if ProcessInfo.processInfo.environment["XDEBUG"] != nil { FileHandle.standardError.write(Data("\(error) \(describe(program))\n".utf8)) }
       return unmasked(["end \(error)"], program)
     }
     var (state, expected) = (outcome.state, program.after)
@@ -255,6 +257,9 @@ struct FuzzRun {
     check("gs", host.gs, here.gs)
     check("ss", host.ss, here.ss)
     if mode.isReal || mode.isKernel { check("cs", host.cs, here.cs) }
+    let (status, expected) = (UInt64(host.field(2, as: UInt16.self)), UInt64(here.field(2, as: UInt16.self)))
+    check("conditions", status & 0x4700, expected & 0x4700)
+    check("fsw", status & ~0x4700, expected & ~0x4700)
     for (name, offset, size) in FuzzRun.fields {
       if size == 8 {
         check(name, host.field(offset), here.field(offset))
@@ -268,7 +273,7 @@ struct FuzzRun {
   /// The FXSAVE image: name, offset, bytes.
   private static let fields: [(String, Int, Int)] = {
     var list = [
-      ("fcw", 0, 2), ("fsw", 2, 2), ("ftw", 4, 2), ("fop", 6, 2), ("fip", 8, 8), ("fdp", 16, 8), ("mxcsr", 24, 8),
+      ("fcw", 0, 2), ("ftw", 4, 2), ("fop", 6, 2), ("fip", 8, 8), ("fdp", 16, 8), ("mxcsr", 24, 8),
     ]
     for number in 0..<8 { list += [("st\(number)", 32 + 16 * number, 8), ("st\(number).se", 40 + 16 * number, 2)] }
     for lane in 0..<32 { list.append(("xmm\(lane / 2).\(lane & 1)", 160 + 8 * lane, 8)) }

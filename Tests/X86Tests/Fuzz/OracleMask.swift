@@ -17,7 +17,7 @@ struct OracleMask: OptionSet, Sendable {
   static let memory = OracleMask(rawValue: 32)
   /// Whether there is an exception, which, and its error code: nothing is compared then.
   static let end = OracleMask(rawValue: 64)
-  /// Of the x87: its status word, the upper 16 bits of its registers.
+  /// Of the x87: C0 to C3, the upper 16 bits of its registers.
   static let conditions = OracleMask(rawValue: 128)
   static let exponents = OracleMask(rawValue: 256)
   /// Control, debug and table registers, and those specific to models.
@@ -59,8 +59,8 @@ struct OracleMask: OptionSet, Sendable {
     let name = note.prefix { $0 != " " }
     switch name {
     case "rflags": self = .flags
-    case "fsw": self = .conditions
-    case "fcw", "ftw": self = .values
+    case "conditions": self = .conditions
+    case "fcw", "fsw", "ftw": self = .values
     case "mxcsr": self = .mxcsr
     case "memory": self = .memory
     case "vector", "cr2", "error", "rip", "end": self = .end
@@ -89,7 +89,7 @@ enum Emulator {
 extension UndefinedProfile {
   /// What the form leaves behind otherwise than the software CPU, on a CPU that no profile expresses as a whole.
   func mask(of form: InstructionForm) -> OracleMask {
-    if form.handler == .x87 { return self[.x87Conditions] == 0 ? [] : [.x87] }
+    if form.handler == .x87 { return self[.x87Conditions] == 0 ? [] : [.conditions] }
     if form.handler == .vector {
       return form.map == 1 && (form.opcode == 0x52 || form.opcode == 0x53) && self[.approximations] != 0 ? [.sse] : []
     }

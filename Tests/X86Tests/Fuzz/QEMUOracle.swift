@@ -92,7 +92,7 @@ final class QEMUOracle {
     switch mode {
     case .real: [0xea, 0x00, 0x80, 0, 0]
     // A handler of a vector that nothing else has.
-    case .kernel32: [0xea] + little(FuzzMachine.handlers + 16 * 251, 4) + little(UInt64(mode.codeSelector), 2)
+    case .kernel32: [0xea] + little(FuzzMachine.handlers + 16 * 251, 4) + little(UInt64(KernelSegment.flat32), 2)
     default: machine.closing
     }
   }
@@ -185,6 +185,7 @@ final class QEMUOracle {
     switch mode {
     case .real: return Segment(selector: 0, base: 0, limit: 0xffff, attributes: 0x9b)
     case .v86: return Segment(selector: 8, base: 0, limit: .max, attributes: 0xc09b)
+    case .kernel32: return Segment(selector: KernelSegment.flat32, base: 0, limit: .max, attributes: 0xc09b)
     default: return code
     }
   }
@@ -244,13 +245,17 @@ final class QEMUOracle {
       limit: UInt16(truncatingIfNeeded: guest.word32(at)))
   }
 
-  /// Takes over what QEMU never has as a CPU does: RF in the image of the flags, pointers of the x87, MXCSR_MASK;
-  /// and the upper half of the XMM registers, which only 64-bit code has.
+  /// Takes over what QEMU never has as a CPU does: RF in the image of the flags, pointers of the x87, MXCSR_MASK, the
+  /// note of a denormal operand in the status words; and the upper half of the XMM registers, which only 64-bit code has.
   func level(_ state: inout NativeState, _ expected: NativeState) {
     if !mode.is64 {
       for lane in 16..<32 { state.setField(160 + 8 * lane, expected.field(160 + 8 * lane) as UInt64) }
     }
     state.rflags = state.rflags & ~RFlags.rf | expected.rflags & RFlags.rf
+    for offset in [2, 24] {
+      let word = state.field(offset, as: UInt16.self)
+      state.setField(offset, word & ~2 | expected.field(offset, as: UInt16.self) & 2)
+    }
     state.setField(6, expected.field(6, as: UInt16.self))
     state.setField(8, expected.field(8, as: UInt64.self))
     state.setField(16, expected.field(16, as: UInt64.self))
