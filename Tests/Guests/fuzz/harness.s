@@ -264,6 +264,8 @@ run_flat:
   ltr ax
   mov ax, [IN + AT_LDTR]
   lldt ax
+  mov eax, [IN + AT_CR3]
+  mov cr3, eax
   mov eax, [IN + AT_CR4]
   mov cr4, eax
   mov eax, [IN + AT_CR0]

@@ -169,6 +169,7 @@ final class QEMUOracle {
     state.fs = segment(selector(2), state.fs)
     state.gs = segment(selector(3), state.gs)
     state.ss = segment(selector(4), state.ss)
+    copyFrame(state)
     takeSystem(&state)
     let vector = guest.word32(at + 0x400)
     if guest.word32(at + 0x404) != 0 || mode == .kernel32 && vector == 251 {
@@ -213,6 +214,14 @@ final class QEMUOracle {
     for page in [FuzzMachine.gdt, FuzzMachine.kernelStack - 0x1000] {
       machine.memory.write(guest.bytes(Int(page), 0x1000), at: GuestPhysicalAddress(page))
     }
+  }
+
+  /// What an exception of 32-bit code left on the program's stack, wherever that is.
+  private func copyFrame(_ state: CPUState) {
+    guard mode == .kernel32 else { return }
+    let top = Int(truncatingIfNeeded: (state.ss.base &+ state.gpr[GPR.rsp]) & 0xffff_ffff)
+    guard top < (4 << 20) - 16 else { return }
+    machine.memory.write(guest.bytes(top, 16), at: GuestPhysicalAddress(UInt64(top)))
   }
 
   private func takeSystem(_ state: inout CPUState) {
