@@ -93,8 +93,9 @@ extension ProgramMaker {
 
   mutating func string(_ form: InstructionForm) -> [UInt8] {
     var made = Assembly(form: form)
-    let usesSource = [.movs, .cmps, .lods].contains(form.handler)
-    let usesTarget = form.handler != .lods
+    let usesSource = [.movs, .cmps, .lods, .outs].contains(form.handler)
+    let usesTarget = form.handler != .lods && form.handler != .outs
+    if form.handler == .ins || form.handler == .outs { preparePort() }
     let isFromWild = isWild && random.chance(50)
     let from = isFromWild ? pickTarget(form) : middle()
     // Which operand of CMPS is touched first differs among processors (19h, model 11h: the second): one may fault.
@@ -121,10 +122,20 @@ extension ProgramMaker {
       // Equal operands make REPE go on.
       if form.handler == .scas && random.chance(50) { prepare(load(GPR.rax, from: middle())) }
     }
-    if form.prefix == nil && random.chance(20) { made.noise.append(0xf3) }
+    if form.prefix == nil && random.chance(20) {
+      made.noise.append(0xf3)
+      // In flat segments REP with any count would leave the memory.
+      if machine.mode.isKernel && !isWild { prepare(machine.setup.move(GPR.rcx, UInt64(random.below(40)))) }
+    }
     let most: UInt64 = machine.mode.codeSize == Mode.code32 ? 0xffff : 0xffff_ffff
     if machine.cpu.rsi <= most && machine.cpu.rdi <= most && random.chance(10) { made.noise.append(0x67) }
     return made.bytes(at: codeEnd)
+  }
+
+  /// DX is a port that the emulator has nothing at.
+  mutating func preparePort() {
+    guard machine.mode.reachesPorts, machine.oracle == .qemu else { return }
+    prepare(machine.setup.move(GPR.rdx, UInt64(0x5000 + 4 * random.below(0x40))))
   }
 
   // MARK: System family
@@ -154,6 +165,8 @@ extension ProgramMaker {
     case .intN:
       // 80h is the way into Linux.
       if made.immediate == [0x80] { made.immediate = [3] }
+      // What QEMU's guest ends programs with.
+      if machine.mode == .kernel32 && made.immediate == [251] { made.immediate = [3] }
     default: if machine.mode.isKernel { preparePrivileged(form, &made, target) }
     }
     if let target { made.memory = memoryOperand(at: target, avoiding: 1 << UInt64(made.modRM >> 3 & 7)) }

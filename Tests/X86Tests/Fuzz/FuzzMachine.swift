@@ -353,7 +353,8 @@ final class FuzzMachine {
   private func answers(_ end: RunEnd) -> Bool {
     guard end == .exit else { return false }
     switch cpu.requestedExit {
-    case .portRead: cpu.answer(Self.portValue)
+    // What QEMU reads where nothing is.
+    case .portRead: cpu.answer(oracle == .qemu ? 0xffff_ffff : Self.portValue)
     case .portWrite: cpu.answer(0)
     default: return false
     }
@@ -361,6 +362,11 @@ final class FuzzMachine {
   }
 
   static let portValue: UInt64 = 0x5aa5_c33c
+
+  /// The number as the port of an IN or OUT, one that QEMU's machine has nothing at.
+  func unusedPort(_ number: Int) -> UInt8 {
+    UInt8(truncatingIfNeeded: oracle == .qemu && mode.reachesPorts ? 0xe0 + number % 2 * 4 : number)
+  }
 
   /// Reads the frame of the handler of a vector (16 bytes each), and gives RIP, RSP, the flags and the segments back
   /// the values of the program.

@@ -12,6 +12,8 @@ extension ProgramMaker {
     case .jmpRM, .callRM: return indirectBranch(form)
     case .ret: return nearReturn(form)
     case .movs, .cmps, .stos, .lods, .scas: return string(form)
+    case .ins, .outs:
+      if machine.mode.reachesPorts { return string(form) }
     case .system: return system(form)
     default: break
     }
@@ -74,6 +76,7 @@ extension ProgramMaker {
 
   private mutating func immediate(_ form: InstructionForm) -> [UInt8] {
     switch form.handler {
+    case .inImm, .outImm: return [machine.unusedPort(random.below(0x100))]
     case .enter:
       let level = random.chance(70) ? random.below(2) : random.below(6)
       return little(UInt64(random.below(300)), 2) + [UInt8(level)]
@@ -103,6 +106,7 @@ extension ProgramMaker {
   private mutating func prepareImplied(_ form: InstructionForm, _ made: inout Assembly, _ target: inout UInt64?) {
     switch form.handler {
     case .pushRM, .pushImm, .popRM, .pushAll, .popAll, .enter: prepareStack()
+    case .inDX, .outDX: preparePort()
     case .leave:
       if !isWild { prepare(machine.setup.move(GPR.rbp, stackOffset(middle()))) }
     case .xlat:

@@ -176,6 +176,10 @@ struct FuzzRun {
 
   private mutating func compareWithQEMU(_ program: FuzzProgram) -> [String] {
     guard let qemu else { return [] }
+    guard qemu.reachesFrame(program) else {
+      notRaised["frames outside of the operands", default: 0] += 1
+      return []
+    }
     let outcome: QEMUOracle.Outcome
     do { outcome = try qemu.run(program) } catch {
       return unmasked(["end \(error)"], program)
@@ -200,13 +204,14 @@ struct FuzzRun {
     guard case .event(let event) = program.end, end != program.end, let form = program.forms.last.map({ forms[$0] })
     else { return nil }
     let isSegment = [ExceptionVector.generalProtection, ExceptionVector.stackFault].contains(event.vector)
-    if mode == .kernel32 && isSegment && event.errorCode == 0 && (form.isMemory || form.family != .privileged) {
+    let isOperand = form.isMemory || form.family != .privileged || program.owners.last == .some(nil)
+    if mode == .kernel32 && isSegment && event.errorCode == 0 && isOperand {
       return "no rights and limits of segments"
     }
     // The manuals leave the order open.
-    let hasTaskSwitched = program.systemAfter.contains { $0.name == "cr0" && $0.value & CR0.ts != 0 }
+    let isMissing = program.systemAfter.contains { $0.name == "cr0" && $0.value & (CR0.ts | CR0.em) != 0 }
     let isDeviceFirst = end.vector == ExceptionVector.deviceNotAvailable
-    return isDeviceFirst && event.vector == ExceptionVector.invalidOpcode && hasTaskSwitched ? "#NM before #UD" : nil
+    return isDeviceFirst && event.vector == ExceptionVector.invalidOpcode && isMissing ? "#NM before #UD" : nil
   }
 
   private func difference(

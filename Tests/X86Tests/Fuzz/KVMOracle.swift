@@ -76,14 +76,19 @@ final class KVMOracle {
 
   /// Noted: what KVM has otherwise in the end of a program.
   private func isPartial(_ program: FuzzProgram, _ forms: [InstructionForm]) -> Bool {
-    guard machine.mode.isKernel, let form = program.forms.last.map({ forms[$0] }), case .event = program.end
+    guard machine.mode.isKernel, let form = program.forms.last.map({ forms[$0] }), let vector = program.end.vector
     else { return false }
-    if program.end.vector == ExceptionVector.pageFault && form.family == .strings {
-      leftOut["stores into a page that is not there leave their first part in the page before it", default: 0] += 1
-      return true
+    let reason: String
+    if vector >= ExceptionVector.generalProtection && [.movs, .stos, .ins, .outs, .lods].contains(form.handler) {
+      reason = "strings do what they can of an operand that faults"
+    } else if vector == ExceptionVector.generalProtection && form.systemOperation == .iret {
+      reason = "IRET takes for SS what is no stack"
+    } else if machine.mode == .kernel32 && program.after.ss == UInt64(KernelSegment.limited32) {
+      reason = "frames on a stack whose segment has a base"
+    } else {
+      return false
     }
-    guard machine.mode == .kernel32, program.after.ss == UInt64(KernelSegment.limited32) else { return false }
-    leftOut["frames on a stack whose segment has a base", default: 0] += 1
+    leftOut[reason, default: 0] += 1
     return true
   }
 

@@ -51,7 +51,9 @@ extension FuzzMachine {
   /// Tables as they are before each program: instructions mark descriptors as accessed and busy.
   func fillKernelTables() {
     let half = mode.is64 ? Self.kernel : 0
-    memory.write([UInt8](repeating: 0, count: Int(KernelSegment.limit) + 1), at: GuestPhysicalAddress(Self.gdt))
+    for page in [Self.gdt, Self.tss] {
+      memory.write([UInt8](repeating: 0, count: 0x1000), at: GuestPhysicalAddress(page))
+    }
     for (index, descriptor) in KernelSegment.descriptors(mode, task: Self.tss, local: Self.ldt, gate: Self.gate) {
       let at = GuestPhysicalAddress(Self.gdt + 8 * index)
       memory.store(descriptor, at: at)

@@ -169,7 +169,6 @@ final class QEMUOracle {
     state.fs = segment(selector(2), state.fs)
     state.gs = segment(selector(3), state.gs)
     state.ss = segment(selector(4), state.ss)
-    copyFrame(state)
     takeSystem(&state)
     let vector = guest.word32(at + 0x400)
     if guest.word32(at + 0x404) != 0 || mode == .kernel32 && vector == 251 {
@@ -214,14 +213,6 @@ final class QEMUOracle {
     for page in [FuzzMachine.gdt, FuzzMachine.kernelStack - 0x1000] {
       machine.memory.write(guest.bytes(Int(page), 0x1000), at: GuestPhysicalAddress(page))
     }
-  }
-
-  /// What an exception of 32-bit code left on the program's stack, wherever that is.
-  private func copyFrame(_ state: CPUState) {
-    guard mode == .kernel32 else { return }
-    let top = Int(truncatingIfNeeded: (state.ss.base &+ state.gpr[GPR.rsp]) & 0xffff_ffff)
-    guard top < (4 << 20) - 16 else { return }
-    machine.memory.write(guest.bytes(top, 16), at: GuestPhysicalAddress(UInt64(top)))
   }
 
   private func takeSystem(_ state: inout CPUState) {
@@ -271,11 +262,22 @@ final class QEMUOracle {
     state.setField(28, expected.field(28, as: UInt32.self))
   }
 
+  /// The linear address above the frame that an exception of 32-bit code left on the program's stack.
+  private func stackTop(_ program: FuzzProgram) -> Int? {
+    guard mode == .kernel32, case .event = program.end else { return nil }
+    let base = segment(UInt16(truncatingIfNeeded: program.after.ss), machine.base.ss).base
+    return Int((base &+ program.after.gpr.4) & 0xffff_ffff)
+  }
+
+  /// What lies elsewhere is not taken over, and not memory everywhere.
+  func reachesFrame(_ program: FuzzProgram) -> Bool {
+    stackTop(program).map { mode.window.contains(UInt64($0) &- 16) && mode.window.contains(UInt64($0)) } ?? true
+  }
+
   /// Operands but for RF in the frame that an exception of 32-bit code left on the program's stack.
   func leveled(_ operands: [UInt8], _ program: FuzzProgram) -> [UInt8] {
-    guard mode == .kernel32, case .event = program.end else { return operands }
-    let base = segment(UInt16(truncatingIfNeeded: program.after.ss), machine.base.ss).base
-    let at = Int(base &+ program.after.gpr.4 &- 2) - Int(mode.window.lowerBound)
+    guard let top = stackTop(program) else { return operands }
+    let at = top - 2 - Int(mode.window.lowerBound)
     guard operands.indices.contains(at) else { return operands }
     var operands = operands
     operands[at] &= ~1
