@@ -73,7 +73,9 @@ extension InstructionForm {
   /// Why the fuzzer does not execute the form in a mode; `nil` for those that it must cover.
   func exclusion(in mode: FuzzMode, _ oracle: FuzzOracle) -> String? {
     if oracle == .host, let feature, !OracleProfile.cpu.has(feature) { return "this CPU has no \(feature.name)" }
-    if oracle == .qemu && (systemOperation == .monitor || systemOperation == .mwait) { return "QEMU has them, and waits" }
+    if oracle == .qemu && (systemOperation == .monitor || systemOperation == .mwait) {
+      return "QEMU has them, and waits"
+    }
     if oracle == .qemu && mode.is64 && size == 2 && isTable { return "QEMU moves 24 bits of the base" }
     if mode.isKernel { return exclusionInKernel(oracle) }
     if mode == .real {

@@ -124,8 +124,10 @@ extension ProgramMaker {
     }
     if form.prefix == nil && random.chance(20) {
       made.noise.append(0xf3)
-      // In flat segments REP with any count would leave the memory.
-      if machine.mode.isKernel && !isWild { prepare(machine.setup.move(GPR.rcx, UInt64(random.below(40)))) }
+      // REP with any count would leave the memory, or go round in it.
+      if (machine.mode.isKernel || machine.oracle == .qemu) && !isWild {
+        prepare(machine.setup.move(GPR.rcx, UInt64(random.below(40))))
+      }
     }
     let most: UInt64 = machine.mode.codeSize == Mode.code32 ? 0xffff : 0xffff_ffff
     if machine.cpu.rsi <= most && machine.cpu.rdi <= most && random.chance(10) { made.noise.append(0x67) }
@@ -158,7 +160,9 @@ extension ProgramMaker {
     case .popf: preparePoppedFlags(form)
     case .movToSegment, .lar, .lsl, .verr, .verw: prepareSelector(form, made, target)
     case .loadFarPointer:
-      if let at = target, !isWild { prepare(store(UInt64(selector(forStack: form.opcode == 0xb2)), at: at + UInt64(form.size), 2)) }
+      if let at = target, !isWild {
+        prepare(store(UInt64(selector(forStack: form.opcode == 0xb2)), at: at + UInt64(form.size), 2))
+      }
     case .wrfsbase, .wrgsbase: prepareBase(made)
     case .jmpFarIndirect, .callFarIndirect: target = prepareFarTarget(form, target)
     case .retFar, .iret: prepareFarReturn(form, made)

@@ -94,7 +94,8 @@ struct FuzzRun {
   private mutating func note(_ whole: FuzzProgram, _ all: [Comparison], _ seed: UInt64, _ first: Int?) {
     let (program, found) = shortest(whole, all)
     let form = program.owners.last.flatMap { $0 }.map { forms[$0] }
-    if Emulator.isMeasured, let form, let notes = found.first(where: { $0.whom == "QEMU" || $0.whom == "host" })?.notes {
+    let oracle = found.first { $0.whom == "QEMU" || $0.whom == "host" }
+    if Emulator.isMeasured, let form, let notes = oracle?.notes {
       let mask: OracleMask = notes.reduce(into: []) { $0.insert(OracleMask(note: $1)) }
       maker.learned[form.maskKey(in: mode), default: []].formUnion(mask)
     }
@@ -204,7 +205,8 @@ struct FuzzRun {
     guard case .event(let event) = program.end, end != program.end, let form = program.forms.last.map({ forms[$0] })
     else { return nil }
     let isSegment = [ExceptionVector.generalProtection, ExceptionVector.stackFault].contains(event.vector)
-    let isOperand = form.isMemory || form.family != .privileged || program.owners.last == .some(nil)
+    let isString = form.handler == .ins || form.handler == .outs
+    let isOperand = form.isMemory || isString || form.family != .privileged || program.owners.last == .some(nil)
     if mode == .kernel32 && isSegment && event.errorCode == 0 && isOperand {
       return "no rights and limits of segments"
     }

@@ -26,7 +26,8 @@ struct OracleMask: OptionSet, Sendable {
 
   static let names: [(name: String, mask: OracleMask)] = [
     ("flags", .flags), ("registers", .registers), ("x87", .x87), ("values", .values), ("conditions", .conditions),
-    ("exponents", .exponents), ("mxcsr", .mxcsr), ("sse", .sse), ("memory", .memory), ("system", .system), ("end", .end),
+    ("exponents", .exponents), ("mxcsr", .mxcsr), ("sse", .sse), ("memory", .memory), ("system", .system),
+    ("end", .end),
   ]
 
   var text: String {
@@ -67,8 +68,10 @@ struct OracleMask: OptionSet, Sendable {
     default:
       let isGeneral = name.hasPrefix("r") || ["fs", "gs", "es", "ds", "ss", "cs"].contains(name)
       self =
-        name.hasSuffix(".se") ? .exponents
-        : name.hasPrefix("st") && name.count == 3 ? .values
+        name.hasSuffix(".se")
+        ? .exponents
+        : name.hasPrefix("st") && name.count == 3
+          ? .values
           : name.hasPrefix("xmm") ? .sse : isGeneral ? .registers : .system
     }
   }

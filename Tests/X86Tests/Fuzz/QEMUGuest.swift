@@ -27,7 +27,7 @@ final class QEMUGuest {
 
   private static let size = 64 << 20
   /// A guest that has not answered by then never will.
-  private static let patience: Int32 = 3_000
+  private static let patience: Int32 = 10_000
 
   private let base: UnsafeMutableRawPointer
   private let process = Process()

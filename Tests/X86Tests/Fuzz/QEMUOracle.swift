@@ -76,10 +76,12 @@ final class QEMUOracle {
     switch mode {
     case .real:
       // MOV CS:[vector], imm8 (CS is the handler's own); JMP far.
-      return [0x2e, 0xc6, 0x06] + little(UInt64(QEMUGuest.scratch + 0xe0 - at), 2) + [UInt8(vector), 0xea] + little(0x8008, 4)
+      return [0x2e, 0xc6, 0x06] + little(UInt64(QEMUGuest.scratch + 0xe0 - at), 2) + [UInt8(vector), 0xea]
+        + little(0x8008, 4)
     case .kernel64:
       // MOV [RIP + vector], imm8; JMP.
-      return [0xc6, 0x05] + relative(QEMUGuest.scratch + 0x1f0, 7) + [UInt8(vector), 0xe9] + relative(Int(guest.longEntry), 12)
+      return [0xc6, 0x05] + relative(QEMUGuest.scratch + 0x1f0, 7) + [UInt8(vector), 0xe9]
+        + relative(Int(guest.longEntry), 12)
     default:
       // MOV CR2, EAX; MOV EAX, vector << 16; MOV AX, DS; JMP.
       return [0x0f, 0x22, 0xd0, 0xb8] + little(UInt64(vector) << 16, 4) + [0x66, 0x8c, 0xd8, 0xe9]
@@ -246,7 +248,7 @@ final class QEMUOracle {
   }
 
   /// Takes over what QEMU never has as a CPU does: RF in the image of the flags, pointers of the x87, MXCSR_MASK, the
-  /// note of a denormal operand in the status words; and the upper half of the XMM registers, which only 64-bit code has.
+  /// note of a denormal operand in the status words; and XMM8 to XMM15, which only 64-bit code has.
   func level(_ state: inout NativeState, _ expected: NativeState) {
     if !mode.is64 {
       for lane in 16..<32 { state.setField(160 + 8 * lane, expected.field(160 + 8 * lane) as UInt64) }
