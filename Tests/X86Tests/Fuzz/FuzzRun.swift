@@ -210,6 +210,11 @@ struct FuzzRun {
     if mode == .kernel32 && isSegment && event.errorCode == 0 && isOperand {
       return "no rights and limits of segments"
     }
+    if event.vector == ExceptionVector.pageFault && event.errorCode & 2 != 0,
+      end == .event(FuzzEvent(vector: event.vector, errorCode: event.errorCode & ~2))
+    {
+      return "#PF of a read that is to be a write"
+    }
     // The manuals leave the order open.
     let isMissing = program.systemAfter.contains { $0.name == "cr0" && $0.value & (CR0.ts | CR0.em) != 0 }
     let isDeviceFirst = end.vector == ExceptionVector.deviceNotAvailable
