@@ -49,7 +49,8 @@ extension CPU {
 
   /// One unit; false when it did not happen.
   private func stringIteration(_ op: Op, _ handler: Handler) -> Bool {
-    let size = op.size
+    // Ports have 32 bits at most: REX.W means nothing to INS and OUTS.
+    let size = handler == .ins || handler == .outs ? min(op.size, 4) : op.size
     let step = s[Slot.systemFlags] & RFlags.df != 0 ? 0 &- UInt64(size) : UInt64(size)
     switch handler {
     case .movs:
@@ -77,8 +78,8 @@ extension CPU {
       setCompareFlags(a, b, size)
       advance(GPR.rsi, step, op)
       advance(GPR.rdi, step, op)
-    case .ins: return inputIteration(op, step)
-    default: return outputIteration(op, step)
+    case .ins: return inputIteration(op, size, step)
+    default: return outputIteration(op, size, step)
     }
     return true
   }
@@ -102,8 +103,7 @@ extension CPU {
     }
   }
 
-  private func inputIteration(_ op: Op, _ step: UInt64) -> Bool {
-    let size = min(op.size, 4)
+  private func inputIteration(_ op: Op, _ size: Int, _ step: UInt64) -> Bool {
     guard portAllowed(rdx & 0xffff, size), let to = destination(op, size, write: true), prepareStore(to, size),
       let value = interact(ExitKind.portRead, address: rdx & 0xffff, size: UInt64(size)), storeWord(value, to, size)
     else { return false }
@@ -112,8 +112,7 @@ extension CPU {
     return true
   }
 
-  private func outputIteration(_ op: Op, _ step: UInt64) -> Bool {
-    let size = min(op.size, 4)
+  private func outputIteration(_ op: Op, _ size: Int, _ step: UInt64) -> Bool {
     guard portAllowed(rdx & 0xffff, size), let from = source(op, size), let value = loadWord(from, size),
       interact(ExitKind.portWrite, address: rdx & 0xffff, size: UInt64(size), value: value) != nil
     else { return false }

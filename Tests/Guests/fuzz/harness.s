@@ -38,8 +38,8 @@
   .set VECTOR, 0x400
   .set FINISHED, 0x404
   .set CODE, 0x800
-  # low memory
-  .set SCRATCH, 0x8400
+  # Low memory. Translators mind stores to pages that hold code: data has one of its own.
+  .set SCRATCH, 0x9400
   .set LOW, 0x8000
   .set KERNEL_STACK, 0x7000
   # Of the program's machine; busy since it is loaded.
@@ -264,6 +264,8 @@ run_flat:
   ltr ax
   mov ax, [IN + AT_LDTR]
   lldt ax
+  mov eax, [IN + AT_CR3]
+  mov cr3, eax
   mov eax, [IN + AT_CR4]
   mov cr4, eax
   mov eax, [IN + AT_CR0]
@@ -385,13 +387,11 @@ save_registers:
   add edi, 16
   jmp 1b
 
-# From 64-bit code: all is in low memory.
+# From 64-bit code: all is in low memory. FS and GS are left alone: their bases are yet to be read.
 from_long:
   mov ax, 16
   mov ds, ax
   mov es, ax
-  mov fs, ax
-  mov gs, ax
   mov ss, ax
   mov esp, STACK
   mov eax, CLEAN_CR0
@@ -533,45 +533,45 @@ enter_long:
   jmp rax
 2:
   lea r8, [rip + low_begin]
-  lgdt [r8 + 0x530]
-  lidt [r8 + 0x540]
+  lgdt [r8 + SCRATCH - LOW + 0x130]
+  lidt [r8 + SCRATCH - LOW + 0x140]
   and byte ptr [r8 + TASK64_TYPE - LOW], 0xfd
-  mov ax, [r8 + 0x558]
+  mov ax, [r8 + SCRATCH - LOW + 0x158]
   ltr ax
-  mov ax, [r8 + 0x550]
+  mov ax, [r8 + SCRATCH - LOW + 0x150]
   lldt ax
-  mov rax, [r8 + 0x520]
+  mov rax, [r8 + SCRATCH - LOW + 0x120]
   mov cr3, rax
-  mov rax, [r8 + 0x518]
+  mov rax, [r8 + SCRATCH - LOW + 0x118]
   mov cr4, rax
-  mov rax, [r8 + 0x510]
+  mov rax, [r8 + SCRATCH - LOW + 0x110]
   mov cr0, rax
-  mov rax, [r8 + 0x528]
+  mov rax, [r8 + SCRATCH - LOW + 0x128]
   mov cr8, rax
-  mov es, [r8 + 0x490]
-  mov ds, [r8 + 0x498]
+  mov es, [r8 + SCRATCH - LOW + 0x90]
+  mov ds, [r8 + SCRATCH - LOW + 0x98]
   lea rsp, [r8 + KERNEL_STACK - LOW]
-  push qword ptr [r8 + 0x4b0]
-  push qword ptr [r8 + 0x420]
-  push qword ptr [r8 + 0x480]
-  push qword ptr [r8 + 0x4b8]
-  mov eax, [r8 + 0x4d8]
+  push qword ptr [r8 + SCRATCH - LOW + 0xb0]
+  push qword ptr [r8 + SCRATCH - LOW + 0x20]
+  push qword ptr [r8 + SCRATCH - LOW + 0x80]
+  push qword ptr [r8 + SCRATCH - LOW + 0xb8]
+  mov eax, [r8 + SCRATCH - LOW + 0xd8]
   push rax
-  mov rax, [r8 + 0x400]
-  mov rcx, [r8 + 0x408]
-  mov rdx, [r8 + 0x410]
-  mov rbx, [r8 + 0x418]
-  mov rbp, [r8 + 0x428]
-  mov rsi, [r8 + 0x430]
-  mov rdi, [r8 + 0x438]
-  mov r9, [r8 + 0x448]
-  mov r10, [r8 + 0x450]
-  mov r11, [r8 + 0x458]
-  mov r12, [r8 + 0x460]
-  mov r13, [r8 + 0x468]
-  mov r14, [r8 + 0x470]
-  mov r15, [r8 + 0x478]
-  mov r8, [r8 + 0x440]
+  mov rax, [r8 + SCRATCH - LOW + 0x0]
+  mov rcx, [r8 + SCRATCH - LOW + 0x8]
+  mov rdx, [r8 + SCRATCH - LOW + 0x10]
+  mov rbx, [r8 + SCRATCH - LOW + 0x18]
+  mov rbp, [r8 + SCRATCH - LOW + 0x28]
+  mov rsi, [r8 + SCRATCH - LOW + 0x30]
+  mov rdi, [r8 + SCRATCH - LOW + 0x38]
+  mov r9, [r8 + SCRATCH - LOW + 0x48]
+  mov r10, [r8 + SCRATCH - LOW + 0x50]
+  mov r11, [r8 + SCRATCH - LOW + 0x58]
+  mov r12, [r8 + SCRATCH - LOW + 0x60]
+  mov r13, [r8 + SCRATCH - LOW + 0x68]
+  mov r14, [r8 + SCRATCH - LOW + 0x70]
+  mov r15, [r8 + SCRATCH - LOW + 0x78]
+  mov r8, [r8 + SCRATCH - LOW + 0x40]
   iretq
 
 # From a handler in the upper half; the vector is in memory.

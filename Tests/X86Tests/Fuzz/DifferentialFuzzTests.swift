@@ -19,8 +19,8 @@ struct DifferentialFuzzTests {
 
   private static let againstQEMU = ProcessInfo.processInfo.environment["CHRONOVISOR_FUZZ_AGAINST"] == "qemu"
 
-  /// The modes of a run that names none: the machines of code at CPL 0 are not complete yet.
-  private static let usual = FuzzMode.allCases.filter { !$0.isKernel }
+  /// The modes of a run that names none. The suite leaves CPL 0 to QEMU: not every KVM runs it on what it has itself.
+  private static let usual = FuzzMode.allCases.filter { !$0.isKernel || number("CHRONOVISOR_FUZZ_COUNT") != nil }
 
   private static func chosen(_ modes: [FuzzMode]) -> [FuzzMode] {
     guard let name = ProcessInfo.processInfo.environment["CHRONOVISOR_FUZZ_MODE"] else { return modes }
@@ -38,7 +38,8 @@ struct DifferentialFuzzTests {
 
   @Test(
     .enabled(if: QEMUGuest.isInstalled, "needs qemu-system-x86_64 (Tools/setup --tests)"),
-    .enabled(if: againstQEMU, "Tools/fuzz --against qemu asks it"), arguments: chosen([.real, .v86]))
+    .enabled(if: againstQEMU || number("CHRONOVISOR_FUZZ_COUNT") == nil, "QEMU is not asked"),
+    arguments: chosen(QEMUOracle.modes))
   func `QEMU's machine ends alike`(_ mode: FuzzMode) throws {
     try compare(FuzzRun(mode, .qemu), 12_000)
   }
@@ -67,7 +68,8 @@ struct DifferentialFuzzTests {
         attempts += 1
       }
     }
-    while run.instructions < count && run.differences.count < 40 { run.runProgram(seed: random.next()) }
+    let most = Self.number("CHRONOVISOR_FUZZ_KINDS") ?? 40
+    while run.instructions < count && run.kinds.count < most { run.runProgram(seed: random.next()) }
   }
 }
 
@@ -95,10 +97,15 @@ extension FuzzRun {
     let excluded = forms.filter { $0.exclusion(in: mode, oracle) != nil }
     let faults = exceptions.indices.filter { exceptions[$0] > 0 }.map { "\($0): \(exceptions[$0])" }
     lines.append("profile of the undefined: \(oracle.profile.name)")
-    if maskedPrograms > 0 {
+    if maskedPrograms > 0 || !learned.isEmpty {
       lines.append(
         "compared but for what no profile expresses: \(maskedPrograms) programs, which end in forms of these")
       lines += maskLines
+    }
+    if let qemu {
+      let reasons = notRaised.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }
+      lines.append("programs that QEMU ended or hung at: \(qemu.restarts)")
+      lines.append("programs that it ends in another way for a known reason: " + reasons.joined(separator: "; "))
     }
     lines.append(
       "left out: " + excluded.map { "\($0.name) (\($0.exclusion(in: mode, oracle) ?? ""))" }.joined(separator: "; "))
@@ -108,21 +115,40 @@ extension FuzzRun {
     if !mode.isNative && oracle == .host {
       lines.append(kvm?.report ?? "without an oracle: compared step by step and in blocks only")
     }
+    lines += kinds.sorted { $0.key < $1.key }.map { "\($0.value) differences of \($0.key)" }
     let wanted = forms.count - excluded.count
     let whom = oracle == .qemu ? " against QEMU" : ""
     lines.append(
       "\(mode)\(whom), seed \(seed): \(instructions) instructions (and \(preparations) that prepare for them) in "
-        + "\(programs) programs, \(wanted - uncovered.count) of \(wanted) forms, \(differences.count) differences")
+        + "\(programs) programs, \(wanted - uncovered.count) of \(wanted) forms, \(kinds.values.reduce(0, +)) differences"
+    )
     return lines.joined(separator: "\n")
   }
 
   /// What was masked: the forms with each mask. Under `Emulator.isMeasured` the table of `QEMUMasks`.
   private var maskLines: [String] {
-    let kinds = Set(masked.values.map(\.rawValue)).sorted().filter { $0 != 0 }
-    return kinds.map { kind in
-      let keys = masked.keys.filter { masked[$0]?.rawValue == kind }.sorted()
+    let table = Emulator.isMeasured ? measured : masked
+    let kinds = Set(table.values.map(\.rawValue)).sorted().filter { $0 != 0 }
+    return kinds.flatMap { kind in
+      let keys = table.keys.filter { table[$0]?.rawValue == kind }.sorted()
       let what = OracleMask(rawValue: kind).text
-      return Emulator.isMeasured ? "\(what): \(keys.joined(separator: ", "))" : "  \(what): \(keys.count) forms"
+      return Emulator.isMeasured ? filled(keys, what + ": ") : ["  \(what): \(keys.count) forms"]
+    }
+  }
+
+  /// The table, and what this run has added to it.
+  private var measured: [String: OracleMask] {
+    (machine.oracle == .qemu ? FuzzOracle.machineMasks : [:]).merging(learned) { $0.union($1) }
+  }
+
+  /// As many keys a line as fit in 120 columns.
+  private func filled(_ keys: [String], _ lead: String) -> [String] {
+    keys.reduce(into: []) { lines, key in
+      if let last = lines.last, last.count + key.count < 118 {
+        lines[lines.count - 1] += ", " + key
+      } else {
+        lines.append(lead + key)
+      }
     }
   }
 

@@ -73,11 +73,11 @@ extension InstructionForm {
   /// Why the fuzzer does not execute the form in a mode; `nil` for those that it must cover.
   func exclusion(in mode: FuzzMode, _ oracle: FuzzOracle) -> String? {
     if oracle == .host, let feature, !OracleProfile.cpu.has(feature) { return "this CPU has no \(feature.name)" }
-    if oracle == .qemu && mode.reachesPorts && isPort { return "would reach the emulator's devices" }
-    if oracle == .qemu && mode.is64 && size == 2 && (systemOperation == .lgdt || systemOperation == .lidt) {
-      return "QEMU loads 24 bits of the base"
+    if oracle == .qemu && (systemOperation == .monitor || systemOperation == .mwait) {
+      return "QEMU has them, and waits"
     }
-    if mode.isKernel { return exclusionInKernel }
+    if oracle == .qemu && mode.is64 && size == 2 && isTable { return "QEMU moves 24 bits of the base" }
+    if mode.isKernel { return exclusionInKernel(oracle) }
     if mode == .real {
       switch systemOperation {
       case .hlt: return "ends the program"
@@ -105,8 +105,10 @@ extension InstructionForm {
   }
 
   /// The same at CPL 0.
-  private var exclusionInKernel: String? {
+  private func exclusionInKernel(_ oracle: FuzzOracle) -> String? {
     switch systemOperation {
+    // It has no counters, as the software CPU.
+    case .rdpmc where oracle == .qemu: nil
     case .hlt: "ends the program"
     case .rdtsc, .rdtscp: "reads the clock"
     case .rdrand, .rdseed: "random"
@@ -118,7 +120,7 @@ extension InstructionForm {
     }
   }
 
-  private var isPort: Bool { [.ins, .outs, .inImm, .inDX, .outImm, .outDX].contains(handler) }
+  private var isTable: Bool { [.lgdt, .lidt, .sgdt, .sidt].contains(systemOperation) }
 
   /// What a CPU must have for the form, beyond x86-64-v2.
   private var feature: CPUFeature? {

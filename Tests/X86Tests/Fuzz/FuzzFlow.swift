@@ -93,8 +93,9 @@ extension ProgramMaker {
 
   mutating func string(_ form: InstructionForm) -> [UInt8] {
     var made = Assembly(form: form)
-    let usesSource = [.movs, .cmps, .lods].contains(form.handler)
-    let usesTarget = form.handler != .lods
+    let usesSource = [.movs, .cmps, .lods, .outs].contains(form.handler)
+    let usesTarget = form.handler != .lods && form.handler != .outs
+    if form.handler == .ins || form.handler == .outs { preparePort() }
     let isFromWild = isWild && random.chance(50)
     let from = isFromWild ? pickTarget(form) : middle()
     // Which operand of CMPS is touched first differs among processors (19h, model 11h: the second): one may fault.
@@ -121,10 +122,22 @@ extension ProgramMaker {
       // Equal operands make REPE go on.
       if form.handler == .scas && random.chance(50) { prepare(load(GPR.rax, from: middle())) }
     }
-    if form.prefix == nil && random.chance(20) { made.noise.append(0xf3) }
+    if form.prefix == nil && random.chance(20) {
+      made.noise.append(0xf3)
+      // REP with any count would leave the memory, or go round in it.
+      if (machine.mode.isKernel || machine.oracle == .qemu) && !isWild {
+        prepare(machine.setup.move(GPR.rcx, UInt64(random.below(40))))
+      }
+    }
     let most: UInt64 = machine.mode.codeSize == Mode.code32 ? 0xffff : 0xffff_ffff
     if machine.cpu.rsi <= most && machine.cpu.rdi <= most && random.chance(10) { made.noise.append(0x67) }
     return made.bytes(at: codeEnd)
+  }
+
+  /// DX is a port that the emulator has nothing at.
+  mutating func preparePort() {
+    guard machine.mode.reachesPorts, machine.oracle == .qemu else { return }
+    prepare(machine.setup.move(GPR.rdx, UInt64(0x5000 + 4 * random.below(0x40))))
   }
 
   // MARK: System family
@@ -147,13 +160,17 @@ extension ProgramMaker {
     case .popf: preparePoppedFlags(form)
     case .movToSegment, .lar, .lsl, .verr, .verw: prepareSelector(form, made, target)
     case .loadFarPointer:
-      if let at = target, !isWild { prepare(store(UInt64(selector()), at: at + UInt64(form.size), 2)) }
+      if let at = target, !isWild {
+        prepare(store(UInt64(selector(forStack: form.opcode == 0xb2)), at: at + UInt64(form.size), 2))
+      }
     case .wrfsbase, .wrgsbase: prepareBase(made)
     case .jmpFarIndirect, .callFarIndirect: target = prepareFarTarget(form, target)
     case .retFar, .iret: prepareFarReturn(form, made)
     case .intN:
       // 80h is the way into Linux.
       if made.immediate == [0x80] { made.immediate = [3] }
+      // What QEMU's guest ends programs with.
+      if machine.mode == .kernel32 && made.immediate == [251] { made.immediate = [3] }
     default: if machine.mode.isKernel { preparePrivileged(form, &made, target) }
     }
     if let target { made.memory = memoryOperand(at: target, avoiding: 1 << UInt64(made.modRM >> 3 & 7)) }
@@ -162,7 +179,12 @@ extension ProgramMaker {
       ? farPadded(bytes) : bytes
   }
 
-  private mutating func selector() -> UInt16 { random.pick(machine.mode.selectors) }
+  /// Without the null selector in SS QEMU's stacks are 64 bits wide, as they always should be.
+  private mutating func selector(forStack: Bool = false) -> UInt16 {
+    let all = machine.mode.selectors
+    return random.pick(
+      forStack && machine.oracle == .qemu && machine.mode.is64 ? all.filter { $0 & 0xfffc != 0 } : all)
+  }
 
   /// Selectors that a far transfer refuses. Those of 32-bit code would be taken. In real mode there are none.
   private mutating func wrongCode() -> UInt16 {
@@ -189,7 +211,8 @@ extension ProgramMaker {
   }
 
   private mutating func prepareSelector(_ form: InstructionForm, _ made: Assembly, _ target: UInt64?) {
-    prepareOperand(UInt64(selector()), made, target)
+    let isStack = form.systemOperation == .movToSegment && form.modRM == .row(2)
+    prepareOperand(UInt64(selector(forStack: isStack)), made, target)
   }
 
   /// A word in the register or the memory that the instruction names.
@@ -242,7 +265,7 @@ extension ProgramMaker {
       prepare(store(random.next() & 0x204ed5, at: top + 2 * size, Int(size)))
       prepare(store(middle(), at: top + 3 * size, Int(size)))
       let usual = machine.mode.isKernel ? machine.mode.dataSelector(SegmentNumber.ss) : FuzzMachine.dataSelector
-      let stack = UInt64(random.chance(90) ? usual : selector())
+      let stack = UInt64(random.chance(90) ? usual : selector(forStack: true))
       prepare(store(stack, at: top + 4 * size, Int(size)))
     }
     prepare(machine.setup.move(GPR.rsp, stackOffset(top)))

@@ -24,9 +24,15 @@ final class FuzzMachine {
 
   /// The default model, with what the host's CPU has besides and user code can tell: INVPCID (#GP instead of #UD),
   /// MXCSR.MM; and what that does where the manuals leave it open.
-  private static func model(_ oracle: FuzzOracle) -> CPUModel {
+  private static func model(_ mode: FuzzMode, _ oracle: FuzzOracle) -> CPUModel {
     var model = CPUModel.softwareDefault
     model.undefined = oracle.profile
+    if mode.isKernel {
+      // What the bits of CR4 and XCR0 that programs set need.
+      let added: [CPUFeature] = [.xsave, .fsgsbase, .smep, .smap].filter { !model.has($0) }
+      model = CPUModel(name: "fuzz", features: model.features + added, brand: "fuzz")
+      model.undefined = oracle.profile
+    }
     guard oracle != .qemu else { return model }
     for index in model.leaves.indices {
       if model.leaves[index].leaf == 7 && OracleProfile.cpu.has(.invpcid) { model.leaves[index].ebx |= 1 << 10 }
@@ -53,7 +59,7 @@ final class FuzzMachine {
     (code, area) = (mode.code, mode.area)
     setup = Setup(codeSize: mode.codeSize)
     memory = try GuestMemory(size: 4 << 20)
-    core = CPUCore(memory: memory, model: Self.model(oracle))
+    core = CPUCore(memory: memory, model: Self.model(mode, oracle))
     base = mode.isKernel ? Self.kernelState(mode) : mode.isReal ? Self.realState(mode) : Self.userState(mode)
     if mode.isKernel {
       if mode.is64 { mapPages() }
@@ -294,6 +300,22 @@ final class FuzzMachine {
     return .stuck
   }
 
+  /// The first pieces of a program, as a program of their own; `nil` when they do not end.
+  func cut(_ program: FuzzProgram, _ count: Int) -> FuzzProgram? {
+    var part = program
+    part.code = Array(program.code.prefix(program.offsets[count]))
+    part.offsets.removeLast(program.offsets.count - count)
+    part.owners.removeLast(program.offsets.count - count)
+    part.forms = part.owners.compactMap { $0 }
+    (part.isApproximate, part.mask) = (false, [])
+    load(part.start, memory: part.memory)
+    place(part.code + closing, at: 0)
+    part.end = step(to: code + UInt64(part.code.count))
+    store(to: &part.after)
+    (part.memoryAfter, part.systemAfter) = (operands(), system())
+    return part.end == .arrived ? part : nil
+  }
+
   /// RIP is behind the code in its page: a RET took what the last bytes of a stack hold for an address. What lies there
   /// is left over from other programs, and not the same on every side.
   private func isBehind(_ end: UInt64) -> Bool {
@@ -331,7 +353,8 @@ final class FuzzMachine {
   private func answers(_ end: RunEnd) -> Bool {
     guard end == .exit else { return false }
     switch cpu.requestedExit {
-    case .portRead: cpu.answer(Self.portValue)
+    // What QEMU reads where nothing is.
+    case .portRead: cpu.answer(oracle == .qemu ? 0xffff_ffff : Self.portValue)
     case .portWrite: cpu.answer(0)
     default: return false
     }
@@ -339,6 +362,11 @@ final class FuzzMachine {
   }
 
   static let portValue: UInt64 = 0x5aa5_c33c
+
+  /// The number as the port of an IN or OUT, one that QEMU's machine has nothing at.
+  func unusedPort(_ number: Int) -> UInt8 {
+    UInt8(truncatingIfNeeded: oracle == .qemu && mode.reachesPorts ? 0xe0 + number % 2 * 4 : number)
+  }
 
   /// Reads the frame of the handler of a vector (16 bytes each), and gives RIP, RSP, the flags and the segments back
   /// the values of the program.

@@ -48,8 +48,9 @@ enum FuzzMode: String, CaseIterable, Sendable {
   /// An exception would write to the program's stack: HLT is its end.
   var endsByHalting: Bool { self == .real || self == .kernel32 }
   var is64: Bool { codeSize == Mode.code64 }
-  /// The offset of a program's first byte in CS, and its linear address.
-  var code: UInt64 { self == .protected16 ? 0 : isReal ? 0x100 : codeLinear }
+  /// The offset of a program's first byte in CS, in reach of branches of 16 bits where there are any, and its linear
+  /// address.
+  var code: UInt64 { self == .protected16 ? 0 : isUnpaged ? 0x100 : codeLinear }
   var codeLinear: UInt64 { isUnpaged ? 0x2_c100 : UInt64(NATIVE_CODE_ADDRESS) }
   /// The offset of the operand area in DS, ES and SS, and its linear address.
   var area: UInt64 { codeSize == Mode.code16 ? 0x4000 : areaLinear }

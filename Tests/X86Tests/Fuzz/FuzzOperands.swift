@@ -55,7 +55,7 @@ extension ProgramMaker {
       return operand
     }
     let distance = Int64(bitPattern: address &- codeEnd)
-    if form < 4 && distance.magnitude < 0x7fff_0000 {
+    if form < 4 && !avoidsRelative && distance.magnitude < 0x7fff_0000 {
       operand.modRM = 5
       operand.relativeTo = address
       return operand

@@ -18,12 +18,13 @@ enum FuzzOracle {
   var isEmulator: Bool { self == .qemu || Emulator.isOracle }
 
   /// What no profile expresses, and an emulator's own ways.
-  func mask(of form: InstructionForm) -> OracleMask {
+  func mask(of form: InstructionForm, in mode: FuzzMode) -> OracleMask {
     let mask = profile.mask(of: form)
     guard isEmulator else { return mask }
-    if Emulator.isMeasured { return .all }
-    return mask.union(self == .qemu ? Self.machineMasks[form.maskKey] ?? [] : Emulator.mask(of: form))
+    return mask.union(self == .qemu ? Self.machineMasks[form.maskKey(in: mode)] ?? [] : Emulator.mask(of: form))
   }
 
-  private static let machineMasks = OracleMask.table(QEMUMachineMasks.text)
+  /// The masks of the table, by form.
+
+  static let machineMasks = OracleMask.table(QEMUMachineMasks.text)
 }

@@ -11,8 +11,9 @@ struct FuzzProgram {
   /// The forms that were executed, as indices of the mode's forms; what only prepares for them is counted apart.
   var forms: [Int] = []
   var preparations = 0
-  /// Where each instruction or preparation starts, for reports.
+  /// Where each instruction or preparation starts, and what form it is of (none, when it prepares).
   var offsets: [Int] = []
+  var owners: [Int?] = []
   var end = FuzzEnd.arrived
   var after = NativeState.initial
   var memoryAfter: [UInt8] = []
@@ -119,6 +120,11 @@ struct ProgramMaker {
     state.fs_base = random.chance(50) ? middle() : random.interesting() & 0x7fff_ffff_ffff
     state.gs_base = random.chance(50) ? middle() : 0 &- (random.next() & 0xffff_ffff)
     makeSegments(&state)
+    // QEMU never notes denormal operands, nor stack faults: they are noted from the start, and never.
+    if machine.oracle == .qemu {
+      state.setField(2, state.field(2, as: UInt16.self) & ~0x40 | 2)
+      state.setField(24, state.field(24, as: UInt16.self) | 2)
+    }
     let unmasked = random.chance(15) && !machine.oracle.isEmulator
     if !unmasked {
       state.setField(0, state.field(0, as: UInt16.self) | 0x3f)
@@ -161,6 +167,7 @@ struct ProgramMaker {
   mutating func prepare(_ bytes: [UInt8]) {
     guard program.end == .arrived else { return }
     program.offsets.append(program.code.count)
+    program.owners.append(nil)
     machine.place(bytes, at: program.code.count)
     program.code += bytes
     program.preparations += 1
@@ -203,10 +210,11 @@ struct ProgramMaker {
       return
     }
     program.offsets.append(before)
+    program.owners.append(number)
     program.forms.append(number)
     program.end = end
     program.isApproximate = form.isApproximate
-    program.mask = machine.oracle.mask(of: form)
+    program.mask = mask(of: form)
     if end == .arrived { coverSelectors(form) }
   }
 
@@ -248,19 +256,32 @@ struct ProgramMaker {
     guard program.end == .arrived else { return }
     let form = forms[number]
     program.offsets.append(program.code.count)
+    program.owners.append(number)
     machine.place(bytes, at: program.code.count)
     program.code += bytes
     program.forms.append(number)
-    program.mask = machine.oracle.mask(of: form)
+    program.mask = mask(of: form)
     program.isApproximate = form.isApproximate
     program.end = machine.step(to: codeEnd)
     if program.end == .arrived { coverSelectors(form) }
   }
 
+  private func mask(of form: InstructionForm) -> OracleMask {
+    // QEMU's x87 knows no stack faults.
+    if form.handler == .x87 && machine.oracle == .qemu && machine.cpu[Slot.fsw] & 0x40 != 0 {
+      return [.x87, .memory, .flags, .registers]
+    }
+    return machine.oracle.mask(of: form, in: machine.mode).union(learned[form.maskKey(in: machine.mode)] ?? [])
+  }
+
+  /// Masks that this run has found (`Emulator.isMeasured`).
+  var learned: [String: OracleMask] = [:]
   /// The address of the last memory operand.
   var lastTarget: UInt64 = 0
   /// Where the far transfer being made leads.
   var farGoal: UInt64 = 0
+  /// Memory operands are not relative to RIP.
+  var avoidsRelative = false
   /// Memory operands are placed where access fails.
   var isWild = false
 }

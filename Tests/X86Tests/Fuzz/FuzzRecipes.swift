@@ -12,6 +12,8 @@ extension ProgramMaker {
     case .jmpRM, .callRM: return indirectBranch(form)
     case .ret: return nearReturn(form)
     case .movs, .cmps, .stos, .lods, .scas: return string(form)
+    case .ins, .outs:
+      if machine.mode.reachesPorts { return string(form) }
     case .system: return system(form)
     default: break
     }
@@ -23,7 +25,10 @@ extension ProgramMaker {
     if form.isMemory { target = pickTarget(form) }
     prepareImplied(form, &made, &target)
     if form.immediateBytes > 0 { made.immediate = immediate(form) }
+    // QEMU forgets the immediate behind an address relative to RIP.
+    avoidsRelative = form.handler == .doubleShiftImm && machine.oracle.isEmulator
     if let target { made.memory = memoryOperand(at: target, avoiding: registersUsed(made)) }
+    avoidsRelative = false
     made.locked = form.isLockable && random.chance(20)
     addNoise(&made)
     return made.bytes(at: codeEnd)
@@ -41,6 +46,8 @@ extension ProgramMaker {
       if !machine.mode.is64 { made.rex = nil }
     } else if machine.mode.is64 && random.chance(35) {
       made.rex = UInt8(random.below(2)) << 2 | (form.isMemory ? 0 : UInt8(random.below(2)))
+      // QEMU takes MM0 to MM7 with REX.R or REX.B for registers that do not exist.
+      if form.family == .mmx && machine.oracle.isEmulator { made.rex = nil }
       // XCHG with R8 is no NOP.
       if form.map == 0 && form.opcode == 0x90 { made.rex = form.handler == .nop ? 0 : 1 }
     }
@@ -69,6 +76,7 @@ extension ProgramMaker {
 
   private mutating func immediate(_ form: InstructionForm) -> [UInt8] {
     switch form.handler {
+    case .inImm, .outImm: return [machine.unusedPort(random.below(0x100))]
     case .enter:
       let level = random.chance(70) ? random.below(2) : random.below(6)
       return little(UInt64(random.below(300)), 2) + [UInt8(level)]
@@ -98,6 +106,7 @@ extension ProgramMaker {
   private mutating func prepareImplied(_ form: InstructionForm, _ made: inout Assembly, _ target: inout UInt64?) {
     switch form.handler {
     case .pushRM, .pushImm, .popRM, .pushAll, .popAll, .enter: prepareStack()
+    case .inDX, .outDX: preparePort()
     case .leave:
       if !isWild { prepare(machine.setup.move(GPR.rbp, stackOffset(middle()))) }
     case .xlat:
@@ -180,9 +189,11 @@ extension ProgramMaker {
       prepare(machine.setup.move(GPR.rdx, 0))
     }
     guard !isWild else { return }
+    // QEMU takes MXCSR.MM, which is not there, and never notes denormal operands.
+    let misaligned: UInt64 = random.chance(20) && !machine.oracle.isEmulator ? 0x20000 : 0
     let control =
-      UInt64(SSEControl(from: &source).word | UInt32(random.below(64))) | (random.chance(20) ? 0x20000 : 0)
-      | (random.chance(85) ? 0x1f80 : 0)
+      UInt64(SSEControl(from: &source).word | UInt32(random.below(64))) | misaligned
+      | (random.chance(85) ? 0x1f80 : 0) | (machine.oracle == .qemu ? 2 : 0)
     switch row {
     case 1:
       if random.chance(95) { prepare(store(control, at: target + 24, 4)) }

@@ -11,6 +11,19 @@ struct FuzzRun {
     var text: String
   }
 
+  /// What differs from one of those that a program is compared with: notes that begin with a name.
+  struct Comparison {
+    var whom: String
+    var notes: [String]
+
+    /// What the notes are about.
+    var subject: String {
+      let names = notes.map { String($0.prefix { $0 != " " }) }
+      let distinct = names.indices.filter { names.firstIndex(of: names[$0]) == $0 }.map { names[$0] }
+      return whom + ": " + distinct.joined(separator: " ")
+    }
+  }
+
   let machine: FuzzMachine
   /// For modes that no process can be in; `nil` without KVM.
   let kvm: KVMOracle?
@@ -29,10 +42,16 @@ struct FuzzRun {
   /// Approximate results compared, and those that were the same to the bit.
   private(set) var approximations = 0
   private(set) var exactApproximations = 0
+  /// The first two of each kind, and how many there were.
   private(set) var differences: [Difference] = []
+  private(set) var kinds: [String: Int] = [:]
   /// Programs that end in a form with a mask, and what was masked, by `maskKey`.
   private(set) var maskedPrograms = 0
   private(set) var masked: [String: OracleMask] = [:]
+  /// Programs that QEMU ends in another way, by the reason.
+  private(set) var notRaised: [String: Int] = [:]
+  /// The masks that this run has found, where they are measured.
+  var learned: [String: OracleMask] { maker.learned }
 
   init(_ mode: FuzzMode = .long, _ oracle: FuzzOracle = .host) throws {
     machine = try FuzzMachine(mode, oracle)
@@ -55,24 +74,53 @@ struct FuzzRun {
     preparations += program.preparations
     for form in program.forms { counts[form] += 1 }
     if case .event(let event) = program.end { exceptions[Int(event.vector & 31)] += 1 }
-    var found: [String] = []
+    let found = compare(program)
+    if !found.isEmpty { note(program, found, seed, first) }
+  }
+
+  private mutating func compare(_ program: FuzzProgram) -> [Comparison] {
+    var found: [Comparison] = []
     if machine.oracle == .qemu {
-      if let text = compareWithQEMU(program) { found.append("QEMU: \(text)") }
-    } else if mode.isNative, let text = compareWithHost(program) {
-      found.append("host: \(text)")
+      found.append(Comparison(whom: "QEMU", notes: compareWithQEMU(program)))
+    } else if mode.isNative {
+      found.append(Comparison(whom: "host", notes: compareWithHost(program)))
     }
-    if let text = compareWithKVM(program) { found.append("KVM: \(text)") }
-    if let text = compareWithBlocks(program) { found.append("blocks: \(text)") }
-    guard !found.isEmpty else { return }
-    differences.append(
-      Difference(seed: seed, first: first, text: describe(program) + found.map { "\n  " + $0 }.joined()))
+    found.append(Comparison(whom: "KVM", notes: compareWithKVM(program)))
+    found.append(Comparison(whom: "blocks", notes: compareWithBlocks(program)))
+    return found.filter { !$0.notes.isEmpty }
+  }
+
+  /// Counts a difference by what it is about, and keeps it if it is one of the first two of its kind.
+  private mutating func note(_ whole: FuzzProgram, _ all: [Comparison], _ seed: UInt64, _ first: Int?) {
+    let (program, found) = shortest(whole, all)
+    let form = program.owners.last.flatMap { $0 }.map { forms[$0] }
+    let oracle = found.first { $0.whom == "QEMU" || $0.whom == "host" }
+    if Emulator.isMeasured, let form, let notes = oracle?.notes {
+      let mask: OracleMask = notes.reduce(into: []) { $0.insert(OracleMask(note: $1)) }
+      maker.learned[form.maskKey(in: mode), default: []].formUnion(mask)
+    }
+    let kind = ([form?.maskKey ?? "a preparation"] + found.map(\.subject)).joined(separator: "; ")
+    kinds[kind, default: 0] += 1
+    guard kinds[kind, default: 0] <= 2 else { return }
+    let text = found.map { "\n  \($0.whom): " + $0.notes.joined(separator: ", ") }.joined()
+    differences.append(Difference(seed: seed, first: first, text: describe(program) + text))
+  }
+
+  /// The program up to the instruction behind which the difference shows, and the difference there.
+  private mutating func shortest(_ whole: FuzzProgram, _ all: [Comparison]) -> (FuzzProgram, [Comparison]) {
+    for count in whole.offsets.indices.dropFirst() {
+      guard let program = machine.cut(whole, count) else { continue }
+      let found = compare(program)
+      if !found.isEmpty { return (program, found) }
+    }
+    return (whole, all)
   }
 
   private var mode: FuzzMode { machine.mode }
 
   // MARK: Comparing
 
-  private mutating func compareWithHost(_ program: FuzzProgram) -> String? {
+  private mutating func compareWithHost(_ program: FuzzProgram) -> [String] {
     var state = program.start
     var memory = program.memory
     let vector = state.run(program.code, memory: &memory)
@@ -91,27 +139,28 @@ struct FuzzRun {
     if program.isApproximate { approximate(&expected, state, program) }
     if Emulator.isOracle { Emulator.level(&state, expected) }
     notes += difference(host: state, here: expected) + difference(memory, program.memoryAfter)
-    notes = unmasked(notes, program)
-    return notes.isEmpty ? nil : notes.joined(separator: ", ")
+    return unmasked(notes, program)
   }
 
   /// What is left of the notes under the mask of the program's last form.
   private mutating func unmasked(_ notes: [String], _ program: FuzzProgram) -> [String] {
     guard !program.mask.isEmpty, let form = program.forms.last else { return notes }
-    masked[forms[form].maskKey, default: []].formUnion(
-      notes.reduce(into: []) { $0.insert(OracleMask(note: $1)) })
+    let found: OracleMask = notes.reduce(into: []) { $0.insert(OracleMask(note: $1)) }
+    masked[forms[form].maskKey(in: mode), default: []].formUnion(found.intersection(program.mask))
     maskedPrograms += 1
-    if program.mask.contains(.end) { return [] }
+    if program.mask.contains(.end) && found.contains(.end) { return [] }
     return notes.filter { !program.mask.contains(OracleMask(note: $0)) }
   }
 
-  private func compareWithKVM(_ program: FuzzProgram) -> String? {
-    guard let kvm, kvm.isComparable(program, forms) else { return nil }
-    guard let outcome = try? kvm.run(program) else { return "it failed" }
+  private func compareWithKVM(_ program: FuzzProgram) -> [String] {
+    guard let kvm, kvm.isComparable(program, forms) else { return [] }
+    guard let outcome = try? kvm.run(program) else {
+      return kvm.isStringBeyondMemory(program, forms) ? [] : ["end: it failed"]
+    }
     var notes: [String] = []
     // KVM looks at the limit of SS before the alignment of a vector.
     let isAlignment = outcome.end.vector == ExceptionVector.stackFault && program.end.vector == 13
-    if outcome.end != program.end && !isAlignment { notes.append("\(outcome.end), here \(program.end)") }
+    if outcome.end != program.end && !isAlignment { notes.append("end \(outcome.end), here \(program.end)") }
     var (state, expected) = (outcome.state, program.after)
     (state.cr2, expected.cr2) = (0, 0)
     if case .event = program.end, mode == .real {
@@ -123,26 +172,53 @@ struct FuzzRun {
     // The state goes in and out by FXRSTOR and FXSAVE, which on AMD's processors carry the pointers of the last x87
     // instruction only while an exception is pending.
     notes.removeAll { note in ["fop", "fip", "fdp"].contains { note.hasPrefix($0 + " ") } }
-    return notes.isEmpty ? nil : notes.joined(separator: ", ")
+    return notes
   }
 
-  private mutating func compareWithQEMU(_ program: FuzzProgram) -> String? {
-    guard let qemu else { return nil }
+  private mutating func compareWithQEMU(_ program: FuzzProgram) -> [String] {
+    guard let qemu else { return [] }
+    guard qemu.reachesFrame(program) else {
+      notRaised["frames outside of the operands", default: 0] += 1
+      return []
+    }
     let outcome: QEMUOracle.Outcome
     do { outcome = try qemu.run(program) } catch {
-      print("\(error): \(describe(program))")
-      return unmasked(["end: \(error)"], program).first
+      return unmasked(["end \(error)"], program)
     }
     var (state, expected) = (outcome.state, program.after)
     var notes: [String] = []
+    if let reason = knownEnd(outcome.end, program) {
+      notRaised[reason, default: 0] += 1
+      return []
+    }
     if outcome.end != program.end { notes.append("end \(outcome.end), here \(program.end)") }
     if program.isApproximate { approximate(&expected, state, program) }
     qemu.level(&state, expected)
     notes += difference(host: state, here: expected)
     notes += difference(qemu.leveled(outcome.operands, program), qemu.leveled(program.memoryAfter, program))
     notes += difference(outcome.system, program.systemAfter)
-    notes = unmasked(notes, program)
-    return notes.isEmpty ? nil : notes.joined(separator: ", ")
+    return unmasked(notes, program)
+  }
+
+  /// Why QEMU's machine ends in another way, where that is known and no matter of the form.
+  private func knownEnd(_ end: FuzzEnd, _ program: FuzzProgram) -> String? {
+    guard case .event(let event) = program.end, end != program.end, let form = program.forms.last.map({ forms[$0] })
+    else { return nil }
+    let isSegment = [ExceptionVector.generalProtection, ExceptionVector.stackFault].contains(event.vector)
+    let isString = form.handler == .ins || form.handler == .outs
+    let isOperand = form.isMemory || isString || form.family != .privileged || program.owners.last == .some(nil)
+    if mode == .kernel32 && isSegment && event.errorCode == 0 && isOperand {
+      return "no rights and limits of segments"
+    }
+    if event.vector == ExceptionVector.pageFault && event.errorCode & 2 != 0,
+      end == .event(FuzzEvent(vector: event.vector, errorCode: event.errorCode & ~2))
+    {
+      return "#PF of a read that is to be a write"
+    }
+    // The manuals leave the order open.
+    let isMissing = program.systemAfter.contains { $0.name == "cr0" && $0.value & (CR0.ts | CR0.em) != 0 }
+    let isDeviceFirst = end.vector == ExceptionVector.deviceNotAvailable
+    return isDeviceFirst && event.vector == ExceptionVector.invalidOpcode && isMissing ? "#NM before #UD" : nil
   }
 
   private func difference(
@@ -176,7 +252,7 @@ struct FuzzRun {
     return difference(host: state, here: program.after).isEmpty && machine.operands() == program.memoryAfter
   }
 
-  private mutating func compareWithBlocks(_ program: FuzzProgram) -> String? {
+  private mutating func compareWithBlocks(_ program: FuzzProgram) -> [String] {
     machine.load(program.start, memory: program.memory)
     machine.place(program.code + machine.closing, at: 0)
     let end = machine.runBlocks(program.code.count)
@@ -189,7 +265,7 @@ struct FuzzRun {
     if program.end == .arrived { (state.cr2, expected.cr2) = (0, 0) }
     notes += difference(host: state, here: expected) + difference(machine.operands(), program.memoryAfter)
     notes += difference(machine.system(), program.systemAfter)
-    return notes.isEmpty ? nil : notes.joined(separator: ", ")
+    return notes
   }
 
   private func difference(host: NativeState, here: NativeState) -> [String] {
@@ -213,6 +289,9 @@ struct FuzzRun {
     check("gs", host.gs, here.gs)
     check("ss", host.ss, here.ss)
     if mode.isReal || mode.isKernel { check("cs", host.cs, here.cs) }
+    let (status, expected) = (UInt64(host.field(2, as: UInt16.self)), UInt64(here.field(2, as: UInt16.self)))
+    check("conditions", status & 0x4700, expected & 0x4700)
+    check("fsw", status & ~0x4700, expected & ~0x4700)
     for (name, offset, size) in FuzzRun.fields {
       if size == 8 {
         check(name, host.field(offset), here.field(offset))
@@ -226,7 +305,7 @@ struct FuzzRun {
   /// The FXSAVE image: name, offset, bytes.
   private static let fields: [(String, Int, Int)] = {
     var list = [
-      ("fcw", 0, 2), ("fsw", 2, 2), ("ftw", 4, 2), ("fop", 6, 2), ("fip", 8, 8), ("fdp", 16, 8), ("mxcsr", 24, 8),
+      ("fcw", 0, 2), ("ftw", 4, 2), ("fop", 6, 2), ("fip", 8, 8), ("fdp", 16, 8), ("mxcsr", 24, 8),
     ]
     for number in 0..<8 { list += [("st\(number)", 32 + 16 * number, 8), ("st\(number).se", 40 + 16 * number, 2)] }
     for lane in 0..<32 { list.append(("xmm\(lane / 2).\(lane & 1)", 160 + 8 * lane, 8)) }

@@ -16,11 +16,12 @@ final class KVMOracle {
   /// Throws where there is no KVM.
   init(_ mode: FuzzMode) throws {
     machine = try FuzzMachine(mode)
-    engine = try KVMEngine(memory: machine.memory, cpuModel: .softwareDefault)
+    engine = try KVMEngine(memory: machine.memory, cpuModel: mode.isKernel ? machine.core.model : .softwareDefault)
   }
 
   /// Where a KVM that emulates differs from the processors: what is left out of the comparison, and why.
-  static func difference(_ form: InstructionForm) -> String? {
+  static func difference(_ form: InstructionForm, _ mode: FuzzMode) -> String? {
+    if mode.isKernel, let reason = differenceInKernel(form, mode) { return reason }
     switch form.handler {
     case .movbeLoad, .movbeStore: return "MOVBE is #UD"
     case .lzcnt, .tzcnt: return "LZCNT and TZCNT are BSR and BSF"
@@ -47,14 +48,56 @@ final class KVMOracle {
     }
   }
 
+  /// The same for code at CPL 0 alone.
+  private static func differenceInKernel(_ form: InstructionForm, _ mode: FuzzMode) -> String? {
+    if form.handler == .enter { return "ENTER pushes as much as the stack is wide" }
+    if form.handler == .cmpxchg && !form.isMemory { return "CMPXCHG clears the upper half of a register that it keeps" }
+    switch form.systemOperation {
+    case .movFromSegment where form.isMemory, .sldt where form.isMemory, .str where form.isMemory:
+      return mode.is64 ? "selectors are stored as wide as REX.W says" : nil
+    case .sysexit where mode.is64: return "SYSEXIT is there in long mode, as on Intel's processors"
+    case .sysret: return "SYSRET leads to 64-bit code, and loses NT"
+    case .iret where mode.is64 && form.size == 2: return "IRET of 16 bits is #GP in 64-bit code"
+    case .ltr: return "LTR from the local table is #GP(0)"
+    default: return nil
+    }
+  }
+
   /// Programs that were not compared, by the reason.
   private(set) var leftOut: [String: Int] = [:]
 
   /// False, and noted, for programs with forms that KVM is known to get wrong.
   func isComparable(_ program: FuzzProgram, _ forms: [InstructionForm]) -> Bool {
-    guard let reason = program.forms.lazy.compactMap({ Self.difference(forms[$0]) }).first else { return true }
+    guard let reason = program.forms.lazy.compactMap({ Self.difference(forms[$0], self.machine.mode) }).first
+    else { return !isPartial(program, forms) }
     leftOut[reason, default: 0] += 1
     return false
+  }
+
+  /// Noted: what KVM has otherwise in the end of a program.
+  private func isPartial(_ program: FuzzProgram, _ forms: [InstructionForm]) -> Bool {
+    guard machine.mode.isKernel, let form = program.forms.last.map({ forms[$0] }), let vector = program.end.vector
+    else { return false }
+    let reason: String
+    if vector >= ExceptionVector.generalProtection && [.movs, .stos, .ins, .outs, .lods].contains(form.handler) {
+      reason = "strings do what they can of an operand that faults"
+    } else if vector == ExceptionVector.generalProtection && form.systemOperation == .iret {
+      reason = "IRET takes for SS what is no stack"
+    } else if machine.mode == .kernel32 && program.after.ss == UInt64(KernelSegment.limited32) {
+      reason = "frames on a stack whose segment has a base"
+    } else {
+      return false
+    }
+    leftOut[reason, default: 0] += 1
+    return true
+  }
+
+  /// Noted: KVM gives up where a string leaves the memory.
+  func isStringBeyondMemory(_ program: FuzzProgram, _ forms: [InstructionForm]) -> Bool {
+    guard let form = program.forms.last.map({ forms[$0] }), [.lods, .outs, .scas, .cmps].contains(form.handler)
+    else { return false }
+    leftOut["strings that leave the memory", default: 0] += 1
+    return true
   }
 
   /// What KVM did not emulate, and what was not compared.

@@ -5,7 +5,8 @@ internal import VMMCore
 
 // The machine of programs at CPL 0.
 extension FuzzMachine {
-  /// Where SYSCALL leads to, and a call gate: handlers of vectors that nothing else has.
+  /// Where SYSENTER leads to, SYSCALL, and a call gate: handlers of vectors that nothing else has.
+  static let systemEntry: UInt64 = handlers + 16 * 249
   static let systemCall: UInt64 = handlers + 16 * 250
   static let gate: UInt64 = handlers + 16 * 252
 
@@ -25,6 +26,9 @@ extension FuzzMachine {
       state.lstar = kernel + systemCall
       state.sfmask = 0x4700
       state.kernelGSBase = 0x1234_5678
+      state.sysenterCS = UInt64(KernelSegment.code64)
+      state.sysenterEIP = kernel + systemEntry
+      state.sysenterESP = kernel + kernelStack - 0x200
     }
     let null = Segment(selector: 0, base: 0, limit: 0, attributes: 0x1_0000)
     func segment(_ number: Int) -> Segment {
@@ -35,6 +39,7 @@ extension FuzzMachine {
         : Segment(selector: selector, base: 0, limit: .max, attributes: 0xc093)
     }
     state.cs.selector = mode.codeSelector
+    if !mode.is64 { state.cs.base = mode.codeLinear - mode.code }
     state.es = segment(SegmentNumber.es)
     state.ss = segment(SegmentNumber.ss)
     state.ds = segment(SegmentNumber.ds)
@@ -46,7 +51,9 @@ extension FuzzMachine {
   /// Tables as they are before each program: instructions mark descriptors as accessed and busy.
   func fillKernelTables() {
     let half = mode.is64 ? Self.kernel : 0
-    memory.write([UInt8](repeating: 0, count: Int(KernelSegment.limit) + 1), at: GuestPhysicalAddress(Self.gdt))
+    for page in [Self.gdt, Self.tss] {
+      memory.write([UInt8](repeating: 0, count: 0x1000), at: GuestPhysicalAddress(page))
+    }
     for (index, descriptor) in KernelSegment.descriptors(mode, task: Self.tss, local: Self.ldt, gate: Self.gate) {
       let at = GuestPhysicalAddress(Self.gdt + 8 * index)
       memory.store(descriptor, at: at)
@@ -70,7 +77,7 @@ extension FuzzMachine {
 
   /// A handler for each vector; those of 64-bit code on a stack of their own.
   private func fillKernelGates(_ half: UInt64) {
-    let selector = UInt64(mode.codeSelector) << 16
+    let selector = UInt64(KernelSegment.handlers(mode)) << 16
     for vector in UInt64(0)..<256 {
       let target = Self.handlers + 16 * vector
       if mode.is64 {

@@ -6,34 +6,43 @@ internal import VMMCore
 
 /// Parts of the outcome of a form that an emulator has otherwise than the software CPU, and that no profile expresses.
 struct OracleMask: OptionSet, Sendable {
-  let rawValue: UInt8
+  let rawValue: UInt16
 
   /// The status flags, the general registers and bases, the x87 registers (with MMX), MXCSR, XMM, the operand area.
   static let flags = OracleMask(rawValue: 1)
   static let registers = OracleMask(rawValue: 2)
-  static let x87 = OracleMask(rawValue: 4)
+  static let values = OracleMask(rawValue: 4)
   static let mxcsr = OracleMask(rawValue: 8)
   static let sse = OracleMask(rawValue: 16)
   static let memory = OracleMask(rawValue: 32)
   /// Whether there is an exception, which, and its error code: nothing is compared then.
   static let end = OracleMask(rawValue: 64)
+  /// Of the x87: C0 to C3, the upper 16 bits of its registers.
+  static let conditions = OracleMask(rawValue: 128)
+  static let exponents = OracleMask(rawValue: 256)
+  /// Control, debug and table registers, and those specific to models.
+  static let system = OracleMask(rawValue: 512)
+  static let x87: OracleMask = [.values, .conditions, .exponents]
 
   static let names: [(name: String, mask: OracleMask)] = [
-    ("flags", .flags), ("registers", .registers), ("x87", .x87), ("mxcsr", .mxcsr), ("sse", .sse), ("memory", .memory),
+    ("flags", .flags), ("registers", .registers), ("x87", .x87), ("values", .values), ("conditions", .conditions),
+    ("exponents", .exponents), ("mxcsr", .mxcsr), ("sse", .sse), ("memory", .memory), ("system", .system),
     ("end", .end),
   ]
 
-  var text: String { Self.names.filter { contains($0.mask) }.map(\.name).joined(separator: "+") }
+  var text: String {
+    let isWhole = contains(.x87)
+    return Self.names.filter { contains($0.mask) && (!isWhole || $0.mask == .x87 || !Self.x87.contains($0.mask)) }
+      .map(\.name).joined(separator: "+")
+  }
 
-  init(rawValue: UInt8) { self.rawValue = rawValue }
+  init(rawValue: UInt16) { self.rawValue = rawValue }
 
   init(text: some StringProtocol) {
     self = text.split(separator: "+").reduce(into: []) { mask, word in
       if let named = Self.names.first(where: { $0.name == word }) { mask.insert(named.mask) }
     }
   }
-
-  static let all: OracleMask = [.flags, .registers, .x87, .mxcsr, .sse, .memory, .end]
 
   /// Masks by `InstructionForm.maskKey`: a line is a mask and its forms.
   static func table(_ text: String) -> [String: OracleMask] {
@@ -51,11 +60,19 @@ struct OracleMask: OptionSet, Sendable {
     let name = note.prefix { $0 != " " }
     switch name {
     case "rflags": self = .flags
-    case "fcw", "fsw", "ftw": self = .x87
+    case "conditions": self = .conditions
+    case "fcw", "fsw", "ftw": self = .values
     case "mxcsr": self = .mxcsr
     case "memory": self = .memory
-    case "vector", "cr2", "error", "rip", "end", "end:": self = .end
-    default: self = name.hasPrefix("st") ? .x87 : name.hasPrefix("xmm") ? .sse : .registers
+    case "vector", "cr2", "error", "rip", "end": self = .end
+    default:
+      let isGeneral = name.hasPrefix("r") || ["fs", "gs", "es", "ds", "ss", "cs"].contains(name)
+      self =
+        name.hasSuffix(".se")
+        ? .exponents
+        : name.hasPrefix("st") && name.count == 3
+          ? .values
+          : name.hasPrefix("xmm") ? .sse : isGeneral ? .registers : .system
     }
   }
 }
@@ -63,7 +80,7 @@ struct OracleMask: OptionSet, Sendable {
 /// The oracle is an emulator: some forms end a program, and are compared but for what their masks name.
 enum Emulator {
   static let isOracle = unsafe native_command() != nil
-  /// All differences are masked, and printed as the table that `QEMUMasks` holds.
+  /// Each difference is masked from then on, and the masks are printed as the table that `QEMUMasks` holds.
   static let isMeasured = ProcessInfo.processInfo.environment["CHRONOVISOR_FUZZ_MEASURE"] != nil
 
   private static let masks = OracleMask.table(QEMUMasks.text)
@@ -75,7 +92,7 @@ enum Emulator {
 extension UndefinedProfile {
   /// What the form leaves behind otherwise than the software CPU, on a CPU that no profile expresses as a whole.
   func mask(of form: InstructionForm) -> OracleMask {
-    if form.handler == .x87 { return self[.x87Conditions] == 0 ? [] : [.x87] }
+    if form.handler == .x87 { return self[.x87Conditions] == 0 ? [] : [.conditions] }
     if form.handler == .vector {
       return form.map == 1 && (form.opcode == 0x52 || form.opcode == 0x53) && self[.approximations] != 0 ? [.sse] : []
     }
@@ -105,6 +122,9 @@ extension InstructionForm {
 }
 
 extension InstructionForm {
+  /// The same for a machine's mode, on which instructions of the system family depend.
+  func maskKey(in mode: FuzzMode) -> String { handler == .system ? "\(mode) \(maskKey)" : maskKey }
+
   /// The form without what masks do not depend on: sizes, kinds of operands.
   var maskKey: String {
     func text(_ byte: UInt8) -> String { (byte < 16 ? "0" : "") + String(byte, radix: 16) }

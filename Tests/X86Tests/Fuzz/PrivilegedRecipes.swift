@@ -57,6 +57,8 @@ extension ProgramMaker {
   /// No breakpoint is enabled.
   private mutating func debugValue(_ number: UInt8) -> UInt64 {
     switch number {
+    // QEMU keeps a bit that is always clear.
+    case 4 where machine.oracle.isEmulator, 6 where machine.oracle.isEmulator: random.next() & 0xffff_efff
     case 0...3: random.next() & (machine.mode.is64 ? 0x7fff_ffff_ffff : 0xffff_ffff)
     case 5, 7: random.next() & 0xffff_0000 | 0x400
     default: random.next() & 0xffff_ffff
@@ -68,7 +70,7 @@ extension ProgramMaker {
     guard let target else { return }
     let isGlobal = form.systemOperation == .lgdt
     let table = isGlobal ? machine.base.gdtr : machine.base.idtr
-    let limit = random.chance(50) ? UInt64(table.limit) : isGlobal ? 0x8f : 0xffff
+    let limit = random.chance(50) ? UInt64(table.limit) : isGlobal ? 0xa7 : 0xffff
     prepare(store(limit, at: target, 2))
     prepare(store(table.base & 0xffff_ffff, at: target + 2, 4))
     if machine.mode.is64 { prepare(store(table.base >> 32, at: target + 6, 4)) }
@@ -85,6 +87,9 @@ extension ProgramMaker {
         prepare(machine.setup.move(GPR.rax, random.pick([3, 3, 1, 0, 2])))
         prepare(machine.setup.move(GPR.rdx, 0))
       }
+    case .sysexit where machine.mode.is64:
+      prepare(machine.setup.move(GPR.rcx, middle()))
+      prepare(machine.setup.move(GPR.rdx, middle()))
     case .sysret:
       prepare(machine.setup.move(GPR.rcx, middle()))
       if machine.mode.is64 { prepare(machine.setup.move(11, random.next() & UInt64(NATIVE_FLAGS))) }
@@ -106,7 +111,9 @@ extension ProgramMaker {
     case ModelRegister.sysenterCS: value = random.next() & 0xffff
     default:
       let canonical = UInt64(bitPattern: Int64(bitPattern: random.next()) >> 17)
-      value = !machine.oracle.isEmulator && random.chance(20) ? random.next() : canonical
+      // AMD's processors cut the addresses of SYSENTER short instead of refusing them, as emulators do.
+      let isRefused = ![ModelRegister.sysenterESP, ModelRegister.sysenterEIP].contains(register.number)
+      value = !machine.oracle.isEmulator && isRefused && random.chance(20) ? random.next() : canonical
     }
     prepare(machine.setup.move(GPR.rax, value & 0xffff_ffff))
     prepare(machine.setup.move(GPR.rdx, value >> 32))

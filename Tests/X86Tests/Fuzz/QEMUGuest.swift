@@ -21,6 +21,7 @@ final class QEMUGuest {
   static let output = 0x180_4000
   static let image = 0x200_0000
   static let tables = 0x170_0000
+  static let scratch = 0x9400
   /// Where handlers of flat and of 64-bit code go on.
   private static let entries = 0x100_000c
 
@@ -61,7 +62,8 @@ final class QEMUGuest {
   }
 
   deinit {
-    process.terminate()
+    // SIGTERM may be blocked where this process was started, and then there, too.
+    kill(process.processIdentifier, SIGKILL)
     process.waitUntilExit()
     unsafe munmap(base, Self.size)
   }
@@ -94,9 +96,9 @@ final class QEMUGuest {
 
   private func awaitAnswer() throws {
     var waiting = pollfd(fd: fromGuest.fileHandleForReading.fileDescriptor, events: Int16(POLLIN), revents: 0)
-    guard unsafe poll(&waiting, 1, Self.patience) > 0 else { throw Silence(description: "QEMU does not answer") }
+    guard unsafe poll(&waiting, 1, Self.patience) > 0 else { throw Silence(description: "it does not answer") }
     guard try fromGuest.fileHandleForReading.read(upToCount: 1)?.count == 1 else {
-      throw Silence(description: "QEMU has ended, as after a triple fault")
+      throw Silence(description: "it has ended, as after a triple fault")
     }
   }
 

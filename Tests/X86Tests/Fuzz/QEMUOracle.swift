@@ -76,10 +76,12 @@ final class QEMUOracle {
     switch mode {
     case .real:
       // MOV CS:[vector], imm8 (CS is the handler's own); JMP far.
-      return [0x2e, 0xc6, 0x06] + little(UInt64(0x84e0 - at), 2) + [UInt8(vector), 0xea] + little(0x8008, 4)
+      return [0x2e, 0xc6, 0x06] + little(UInt64(QEMUGuest.scratch + 0xe0 - at), 2) + [UInt8(vector), 0xea]
+        + little(0x8008, 4)
     case .kernel64:
       // MOV [RIP + vector], imm8; JMP.
-      return [0xc6, 0x05] + relative(0x85f0, 7) + [UInt8(vector), 0xe9] + relative(Int(guest.longEntry), 12)
+      return [0xc6, 0x05] + relative(QEMUGuest.scratch + 0x1f0, 7) + [UInt8(vector), 0xe9]
+        + relative(Int(guest.longEntry), 12)
     default:
       // MOV CR2, EAX; MOV EAX, vector << 16; MOV AX, DS; JMP.
       return [0x0f, 0x22, 0xd0, 0xb8] + little(UInt64(vector) << 16, 4) + [0x66, 0x8c, 0xd8, 0xe9]
@@ -92,7 +94,7 @@ final class QEMUOracle {
     switch mode {
     case .real: [0xea, 0x00, 0x80, 0, 0]
     // A handler of a vector that nothing else has.
-    case .kernel32: [0xea] + little(FuzzMachine.handlers + 16 * 251, 4) + little(UInt64(mode.codeSelector), 2)
+    case .kernel32: [0xea] + little(FuzzMachine.handlers + 16 * 251, 4) + little(UInt64(KernelSegment.flat32), 2)
     default: machine.closing
     }
   }
@@ -185,6 +187,7 @@ final class QEMUOracle {
     switch mode {
     case .real: return Segment(selector: 0, base: 0, limit: 0xffff, attributes: 0x9b)
     case .v86: return Segment(selector: 8, base: 0, limit: .max, attributes: 0xc09b)
+    case .kernel32: return Segment(selector: KernelSegment.flat32, base: 0, limit: .max, attributes: 0xc09b)
     default: return code
     }
   }
@@ -244,24 +247,39 @@ final class QEMUOracle {
       limit: UInt16(truncatingIfNeeded: guest.word32(at)))
   }
 
-  /// Takes over what QEMU never has as a CPU does: RF in the image of the flags, pointers of the x87, MXCSR_MASK;
-  /// and the upper half of the XMM registers, which only 64-bit code has.
+  /// Takes over what QEMU never has as a CPU does: RF in the image of the flags, pointers of the x87, MXCSR_MASK, the
+  /// note of a denormal operand in the status words; and XMM8 to XMM15, which only 64-bit code has.
   func level(_ state: inout NativeState, _ expected: NativeState) {
     if !mode.is64 {
       for lane in 16..<32 { state.setField(160 + 8 * lane, expected.field(160 + 8 * lane) as UInt64) }
     }
     state.rflags = state.rflags & ~RFlags.rf | expected.rflags & RFlags.rf
+    for offset in [2, 24] {
+      let word = state.field(offset, as: UInt16.self)
+      state.setField(offset, word & ~2 | expected.field(offset, as: UInt16.self) & 2)
+    }
     state.setField(6, expected.field(6, as: UInt16.self))
     state.setField(8, expected.field(8, as: UInt64.self))
     state.setField(16, expected.field(16, as: UInt64.self))
     state.setField(28, expected.field(28, as: UInt32.self))
   }
 
+  /// The linear address above the frame that an exception of 32-bit code left on the program's stack.
+  private func stackTop(_ program: FuzzProgram) -> Int? {
+    guard mode == .kernel32, case .event = program.end else { return nil }
+    let base = segment(UInt16(truncatingIfNeeded: program.after.ss), machine.base.ss).base
+    return Int((base &+ program.after.gpr.4) & 0xffff_ffff)
+  }
+
+  /// What lies elsewhere is not taken over, and not memory everywhere.
+  func reachesFrame(_ program: FuzzProgram) -> Bool {
+    stackTop(program).map { mode.window.contains(UInt64($0) &- 16) && mode.window.contains(UInt64($0)) } ?? true
+  }
+
   /// Operands but for RF in the frame that an exception of 32-bit code left on the program's stack.
   func leveled(_ operands: [UInt8], _ program: FuzzProgram) -> [UInt8] {
-    guard mode == .kernel32, case .event = program.end else { return operands }
-    let base = segment(UInt16(truncatingIfNeeded: program.after.ss), machine.base.ss).base
-    let at = Int(base &+ program.after.gpr.4 &- 2) - Int(mode.window.lowerBound)
+    guard let top = stackTop(program) else { return operands }
+    let at = top - 2 - Int(mode.window.lowerBound)
     guard operands.indices.contains(at) else { return operands }
     var operands = operands
     operands[at] &= ~1

@@ -18,7 +18,9 @@ extension ProgramMaker {
     }
     let is16 = machine.mode.codeSize == Mode.code16
     let offset = self.offset(of: target, in: segment ?? SegmentNumber.ds)
-    let isNear = offset <= 0xffff
+    // Some of the 16-bit addresses are in SS.
+    let isNearInStack = is16 || segment != nil || self.offset(of: target, in: SegmentNumber.ss) <= 0xffff
+    let isNear = offset <= 0xffff && isNearInStack
     operand.hasOtherSize = is16 ? !isNear && random.chance(70) || random.chance(20) : isNear && random.chance(40)
     if is16 != operand.hasOtherSize {
       return shortAddress(operand, target, segment)

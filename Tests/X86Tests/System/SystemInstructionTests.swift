@@ -112,6 +112,24 @@ import VMMCore
     #expect(machine.cpu.rip == SystemMachine.handler(13))
   }
 
+  @Test func portsOfStringsHave32BitsAtMost() throws {
+    // outs with REX.W; ins with REX.W, backwards
+    let machine = try SystemMachine([0x48, 0x6f, 0xfd, 0x48, 0x6d]) {
+      $0.rdx = 0x80
+      $0.gpr[GPR.rsi] = SystemMachine.stack
+      $0.gpr[GPR.rdi] = SystemMachine.stack
+    }
+    machine.memory.store(UInt64(0x1122_3344_5566_7788), at: GuestPhysicalAddress(SystemMachine.stack))
+    #expect(try machine.engine.run(.free) == .portWrite(port: 0x80, size: 4, value: 0x5566_7788))
+    #expect(try machine.engine.run(.free) == .portRead(port: 0x80, size: 4))
+    machine.engine.reply(0x99aa_bbcc)
+    #expect(try machine.engine.settle())
+    #expect(machine.cpu.rsi == SystemMachine.stack + 4)
+    #expect(machine.cpu.rdi == SystemMachine.stack - 4)
+    let word = machine.memory.load(GuestPhysicalAddress(SystemMachine.stack), as: UInt64.self)
+    #expect(word == 0x1122_3344_99aa_bbcc)
+  }
+
   @Test func realModeInterrupt() throws {
     let machine = try Machine(.real16, code: [0xcd, 0x10]) {
       $0.idtr = DescriptorTable(base: 0, limit: 0x3ff)
