@@ -10,20 +10,42 @@ public enum StateRule: UInt64, Sendable, CaseIterable {
   /// The same, and in 64-bit code nothing of SS but selector and attributes while the selector is null: hosts keep
   /// other bases and limits there.
   case third = 3
+  /// The same, and in every mode nothing of LDTR but selector and attributes while the selector is null, nor of DS, ES,
+  /// FS and GS in protected mode outside 64-bit code: every use of them faults (Intel SDM vol. 3, 3.4.2), and CPUs leave
+  /// other bases and limits behind.
+  case fourth = 4
 
   /// The rule of new recordings.
-  public static let current = StateRule.third
+  public static let current = StateRule.fourth
 }
 
 extension CPUState {
   /// The state with zeros where the rule leaves something out that depends on the mode.
   public func canonical(_ rule: StateRule = .current) -> CPUState {
-    guard rule != .first, is64Bit else { return self }
+    guard rule != .first else { return self }
     var state = self
+    if rule.rawValue >= StateRule.fourth.rawValue { state.forgetNullSegments() }
+    guard is64Bit else { return state }
     (state.ds, state.es) = (Segment(), Segment())
     (state.fs.selector, state.fs.limit) = (0, 0)
     (state.gs.selector, state.gs.limit) = (0, 0)
-    if rule != .second, state.ss.selector <= 3 { (state.ss.base, state.ss.limit) = (0, 0) }
+    if rule != .second { state.ss.forgetIfNull() }
     return state
+  }
+
+  private mutating func forgetNullSegments() {
+    ldtr.forgetIfNull()
+    // CR0.PE, RFLAGS.VM: elsewhere 0 to 3 are selectors like others.
+    guard cr0 & 1 != 0, rflags >> 17 & 1 == 0, !is64Bit else { return }
+    ds.forgetIfNull()
+    es.forgetIfNull()
+    fs.forgetIfNull()
+    gs.forgetIfNull()
+  }
+}
+
+extension Segment {
+  fileprivate mutating func forgetIfNull() {
+    if selector <= 3 { (base, limit) = (0, 0) }
   }
 }

@@ -1,23 +1,24 @@
 import Testing
 import VMMCore
 
-/// What a digest leaves out of SS, by each rule.
+/// What a digest leaves out of segment registers, by each rule.
 @Suite struct StateRuleTests {
-  private static func state(selector: UInt16, limit: UInt32, attributes: UInt32 = 0xc093, is64Bit: Bool = true)
-    -> CPUState
-  {
+  enum Mode: CaseIterable { case real, virtual8086, protected, long }
+  typealias Register = WritableKeyPath<CPUState, Segment>
+
+  private static func state(_ mode: Mode, _ register: Register, _ selector: UInt16, limit: UInt32) -> CPUState {
     var state = CPUState()
-    if is64Bit { state.efer |= 1 << 10 }
-    state.cs.attributes = is64Bit ? 0xa09b : 0xc09b
-    state.ss = Segment(selector: selector, base: 0, limit: limit, attributes: attributes)
+    if mode != .real { state.cr0 |= 1 }
+    if mode == .virtual8086 { state.rflags |= 1 << 17 }
+    if mode == .long { state.efer |= 1 << 10 }
+    state.cs.attributes = mode == .long ? 0xa09b : 0xc09b
+    state[keyPath: register] = Segment(selector: selector, base: 0, limit: limit, attributes: 0xc093)
     return state
   }
 
   /// The rules under which two limits make no difference.
-  private static func blind(_ selector: UInt16, is64Bit: Bool = true) -> [StateRule] {
-    let (small, large) = (
-      state(selector: selector, limit: 0, is64Bit: is64Bit), state(selector: selector, limit: .max, is64Bit: is64Bit)
-    )
+  private static func blind(_ mode: Mode, _ register: Register, _ selector: UInt16) -> [StateRule] {
+    let (small, large) = (state(mode, register, selector, limit: 0), state(mode, register, selector, limit: .max))
     return StateRule.allCases.filter { rule in
       let isBlind = small.digest(rule) == large.digest(rule)
       #expect(isBlind == small.differences(from: large, rule).isEmpty)
@@ -26,12 +27,20 @@ import VMMCore
   }
 
   @Test(arguments: UInt16(0)...3) func nothingIsLeftBehindANullSelector(selector: UInt16) {
-    #expect(StateRuleTests.blind(selector) == [.third])
+    #expect(StateRuleTests.blind(.long, \.ss, selector) == [.third, .fourth])
+    for mode in Mode.allCases { #expect(StateRuleTests.blind(mode, \.ldtr, selector) == [.fourth]) }
+    for register in [\.ds, \.es, \.fs, \.gs] as [Register] {
+      #expect(StateRuleTests.blind(.protected, register, selector) == [.fourth])
+      #expect(StateRuleTests.blind(.long, register, selector) == [.second, .third, .fourth])
+      for mode in [Mode.real, .virtual8086] { #expect(StateRuleTests.blind(mode, register, selector) == []) }
+    }
   }
 
-  @Test func elsewhereTheLimitCounts() {
-    #expect(StateRuleTests.blind(0x10) == [])
-    #expect(StateRuleTests.blind(4) == [])
-    #expect(StateRuleTests.blind(0, is64Bit: false) == [])
+  @Test(arguments: [UInt16(4), 0x10]) func elsewhereTheLimitCounts(selector: UInt16) {
+    #expect(StateRuleTests.blind(.long, \.ss, selector) == [])
+    for register in [\.ds, \.es, \.fs, \.gs, \.ldtr] as [Register] {
+      #expect(StateRuleTests.blind(.protected, register, selector) == [])
+    }
+    #expect(StateRuleTests.blind(.protected, \.ss, 0) == [])
   }
 }
