@@ -35,6 +35,7 @@ public struct UndefinedProbe {
       execute([0x0f, 0xbc, 0xc3], Registers(rax: 0x1122_3344_5566_7788, rbx: 0)).rax >> 32 == 0
     profile.longDoubleShift = longDoubleShift()
     profile[.narrowsX87Pointers] = narrowsX87Pointers()
+    profile[.leavesX87Gaps] = leavesX87Gaps()
     for result in UndefinedProfile.Result.allCases {
       let found = digest(of: result)
       profile[result] = found == result.reference ? 0 : max(found, 1)
@@ -130,6 +131,18 @@ public struct UndefinedProbe {
       0x48, 0x0f, 0xae, 0x04, 0x24, 0x48, 0x8b, 0x44, 0x24, 0x08, 0xdb, 0xe3, 0x48, 0x89, 0xcc,
     ]
     return execute(code, Registers(rax: pointer)).rax == pointer | 0xffff << 48
+  }
+
+  /// What FXSAVE64 leaves behind the first x87 register of memory that was all ones.
+  private func leavesX87Gaps() -> Bool {
+    let code: [UInt8] = [
+      // MOV RCX, RSP; AND RSP, -16; SUB RSP, 512; FNINIT; MOV QWORD [RSP + 40], -1
+      0x48, 0x89, 0xe1, 0x48, 0x83, 0xe4, 0xf0, 0x48, 0x81, 0xec, 0, 2, 0, 0, 0xdb, 0xe3, 0x48, 0xc7, 0x44, 0x24, 0x28,
+      0xff, 0xff, 0xff, 0xff,
+      // FXSAVE64 [RSP]; MOV RAX, [RSP + 40]; MOV RSP, RCX
+      0x48, 0x0f, 0xae, 0x04, 0x24, 0x48, 0x8b, 0x44, 0x24, 0x28, 0x48, 0x89, 0xcc,
+    ]
+    return execute(code, Registers(rax: 0)).rax >> 16 != 0
   }
 
   /// A digest of samples, 32 bits.

@@ -26,6 +26,8 @@ public struct UndefinedProfile: Equatable, Sendable {
     /// An instruction that changes memory reads it first, so that its page fault is a read's: emulated CPUs, against
     /// the manuals (Intel SDM vol. 3, 5.7).
     case readsBeforeUpdates = 68
+    /// FXSAVE and XSAVE write ten bytes for an x87 register and leave the six behind them as they are: emulated CPUs.
+    case leavesX87Gaps = 69
 
     /// In words, where it is so and where it is not.
     fileprivate func text(_ holds: Bool) -> String {
@@ -34,6 +36,7 @@ public struct UndefinedProfile: Equatable, Sendable {
       case .faultsKeepResumeFlag: "faults: RF \(holds ? "kept" : "set")"
       case .narrowsX87Pointers: "x87Pointers: \(holds ? 48 : 57) bits"
       case .readsBeforeUpdates: "updates of memory: fault as \(holds ? "reads" : "writes")"
+      case .leavesX87Gaps: "x87 registers: saved as \(holds ? 10 : 16) bytes"
       }
     }
   }

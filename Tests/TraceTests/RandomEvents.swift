@@ -113,6 +113,7 @@ enum Sample {
     profile[.scanOfZeroClearsUpperHalf] = true
     profile[.faultsKeepResumeFlag] = true
     profile[.narrowsX87Pointers] = true
+    profile[.leavesX87Gaps] = true
     profile[.readsBeforeUpdates] = true
     profile[.transcendentals] = 0xfedc_ba98
     return profile

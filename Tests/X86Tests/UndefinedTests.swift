@@ -63,6 +63,7 @@ internal import VMMCore
       profile.longDoubleShift = random.pick([.secondTwice, .firstAgain])
       profile[.scanOfZeroClearsUpperHalf] = random.chance(50)
       profile[.narrowsX87Pointers] = random.chance(50)
+      profile[.leavesX87Gaps] = random.chance(50)
       // What a result of zero has it like is set.
       profile[.bitScanOfZero][.pf] = .result
       let found = withoutTranscendentals(try found(in: profile, inBlocks: inBlocks))

@@ -12,6 +12,7 @@ extension CPU {
     s[Slot.longDoubleShift] = UInt64(profile.longDoubleShift.rawValue)
     s[Slot.scanOfZeroClears] = profile[.scanOfZeroClearsUpperHalf] ? 1 : 0
     s[Slot.faultsKeepResumeFlag] = profile[.faultsKeepResumeFlag] ? 1 : 0
+    s[Slot.leavesX87Gaps] = profile[.leavesX87Gaps] ? 1 : 0
     s[Slot.readsBeforeUpdates] = profile[.readsBeforeUpdates] ? 1 : 0
     s[Slot.x87PointerShift] = profile[.narrowsX87Pointers] ? 16 : 7
   }

@@ -76,9 +76,15 @@ extension CPU {
     for position in 0..<8 {
       let value = unit.st(position)
       let slot = nextLinear(at, UInt64(32 + 16 * position))
-      guard store(value.significand, slot), store(UInt64(value.signExponent), nextLinear(slot, 8)) else { return false }
+      guard store(value.significand, slot), saveSignExponent(value.signExponent, nextLinear(slot, 8)) else {
+        return false
+      }
     }
     return true
+  }
+
+  private func saveSignExponent(_ value: UInt16, _ at: UInt64) -> Bool {
+    s[Slot.leavesX87Gaps] == 0 ? store(UInt64(value), at) : store(value, at)
   }
 
   private func saveControl(_ at: UInt64) -> Bool {
