@@ -55,6 +55,11 @@ extension InstructionForm {
     return (opcode == 0xd9 || opcode == 0xdd) && (row == 4 || row == 6)
   }
 
+  /// CVTPI2PS, CVTPI2PD, and their opposites.
+  var isConversionOfMMX: Bool {
+    handler == .vector && map == 1 && [nil, 0x66].contains(prefix) && [0x2a, 0x2c, 0x2d].contains(opcode)
+  }
+
   private var isMMX: Bool {
     prefix == nil && (map == 2 || map == 3 || opcode >= 0x60 && ![0xc2, 0xc6].contains(opcode))
   }
