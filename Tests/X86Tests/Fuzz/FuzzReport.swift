@@ -51,8 +51,8 @@ extension FuzzRun {
     let whom = oracle == .qemu ? " against QEMU" : ""
     lines.append(
       "\(mode)\(whom), seed \(seed): \(instructions) instructions (and \(preparations) that prepare for them) in "
-        + "\(programs) programs, \(wanted - uncovered.count) of \(wanted) forms, \(kinds.values.reduce(0, +)) differences"
-    )
+        + "\(programs) programs, \(wanted - uncovered.count) of \(wanted) forms, "
+        + "\(kinds.values.reduce(0, +)) differences")
     return lines.joined(separator: "\n")
   }
 
