@@ -57,7 +57,9 @@ extension FuzzRun {
     let isSwitchedOff = program.systemAfter.contains {
       $0.name == "cr0" && $0.value & (CR0.ts | CR0.em) != 0 || $0.name == "cr4" && $0.value & CR4.osfxsr == 0
     }
-    if end == .arrived && isSwitchedOff && form.isConversionOfMMX { return "conversions of MMX mind no CR0 and CR4" }
+    if end == .arrived && isSwitchedOff && form.isBetweenVectorAndMMX {
+      return "moves between vector registers and MMX mind no CR0 and CR4"
+    }
     // The manuals leave the order open.
     let isMissing = program.systemAfter.contains { $0.name == "cr0" && $0.value & (CR0.ts | CR0.em) != 0 }
     let isDeviceFirst = end.vector == ExceptionVector.deviceNotAvailable
