@@ -35,8 +35,9 @@ extension FuzzRun {
 
   /// Why QEMU's machine ends in another way, where that is known and no matter of the form.
   private func knownEnd(_ end: FuzzEnd, _ program: FuzzProgram) -> String? {
-    // The frame of an exception does not fit on the stack, nor does that of a double fault.
-    if program.end == .shutdown, end.vector != nil,
+    // A segment was left or written to that may not be, or the frame of an exception does not fit on the stack; nor does
+    // that of a double fault.
+    if program.end == .shutdown, end.vector != nil || end == .arrived,
       mode == .kernel32 || mode == .real && program.after.gpr.4 & 0xffff < 6
     {
       return "no shutdown for want of limits of segments"
