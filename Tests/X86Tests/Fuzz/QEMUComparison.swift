@@ -35,8 +35,7 @@ extension FuzzRun {
 
   /// Why QEMU's machine ends in another way, where that is known and no matter of the form.
   private func knownEnd(_ end: FuzzEnd, _ program: FuzzProgram) -> String? {
-    // A segment was left or written to that may not be, or the frame of an exception does not fit on the stack; nor does
-    // that of a double fault.
+    // An operand is not in its segment, or may not be written, and no frame of an exception fits on the stack.
     if program.end == .shutdown, end.vector != nil || end == .arrived,
       mode == .kernel32 || mode == .real && program.after.gpr.4 & 0xffff < 6
     {
