@@ -55,9 +55,11 @@ extension InstructionForm {
     return (opcode == 0xd9 || opcode == 0xdd) && (row == 4 || row == 6)
   }
 
-  /// From vector registers to those of MMX or the other way: CVTPI2PS, CVTPI2PD, their opposites, MOVQ2DQ, MOVDQ2Q.
+  /// EMMS; from vector registers to those of MMX or the other way: CVTPI2PS, CVTPI2PD, their opposites, MOVQ2DQ,
+  /// MOVDQ2Q.
   var isBetweenVectorAndMMX: Bool {
     guard handler == .vector, map == 1 else { return false }
+    if opcode == 0x77 { return prefix == nil }
     return prefix == nil || prefix == 0x66 ? [0x2a, 0x2c, 0x2d].contains(opcode) : opcode == 0xd6
   }
 

@@ -58,7 +58,7 @@ extension FuzzRun {
       $0.name == "cr0" && $0.value & (CR0.ts | CR0.em) != 0 || $0.name == "cr4" && $0.value & CR4.osfxsr == 0
     }
     if end == .arrived && isSwitchedOff && form.isBetweenVectorAndMMX {
-      return "moves between vector registers and MMX mind no CR0 and CR4"
+      return "EMMS and moves between vector registers and MMX mind no CR0 and CR4"
     }
     // The manuals leave the order open.
     let isMissing = program.systemAfter.contains { $0.name == "cr0" && $0.value & (CR0.ts | CR0.em) != 0 }
