@@ -6,6 +6,7 @@
   .intel_syntax noprefix
   .set IN, 0x1800000
   .set OUT, 0x1804000
+  .set WINDOW, 0x1900000
   .set IMAGE, 0x2000000
   # NativeState
   .set RFLAGS, 128
@@ -32,6 +33,9 @@
   .set AT_TR, 0x458
   # DR0 to DR3, DR6, DR7.
   .set AT_DR, 0x460
+  # Where what the program can reach lies, and how many bytes at WINDOW are to be copied there.
+  .set AT_WINDOW, 0x490
+  .set WINDOW_LENGTH, 0x494
   # How many model-specific registers; then a number and a value of 64 bits for each, 16 bytes.
   .set AT_COUNT, 0x4f8
   .set AT_MSR, 0x500
@@ -155,10 +159,21 @@ run:
   mov edi, 0x5000
   mov ecx, 0x400
   rep movsd
+  # All of the program's page, of which no other program's bytes are to be left.
+  mov edi, [IN + TARGET]
+  and edi, 0xfffff000
+  mov ecx, 0x400
+  xor eax, eax
+  rep stosd
   mov esi, IN + CODE
   mov edi, [IN + TARGET]
   mov ecx, [IN + LENGTH]
   rep movsb
+  mov esi, WINDOW
+  mov edi, [IN + AT_WINDOW]
+  mov ecx, [IN + WINDOW_LENGTH]
+  shr ecx, 2
+  rep movsd
   fxrstor [IN + FX]
   xor ecx, ecx
   xor edx, edx

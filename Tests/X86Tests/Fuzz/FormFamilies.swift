@@ -55,6 +55,14 @@ extension InstructionForm {
     return (opcode == 0xd9 || opcode == 0xdd) && (row == 4 || row == 6)
   }
 
+  /// EMMS; from vector registers to those of MMX or the other way: CVTPI2PS, CVTPI2PD, their opposites, MOVQ2DQ,
+  /// MOVDQ2Q.
+  var isBetweenVectorAndMMX: Bool {
+    guard handler == .vector, map == 1 else { return false }
+    if opcode == 0x77 { return prefix == nil }
+    return prefix == nil || prefix == 0x66 ? [0x2a, 0x2c, 0x2d].contains(opcode) : opcode == 0xd6
+  }
+
   private var isMMX: Bool {
     prefix == nil && (map == 2 || map == 3 || opcode >= 0x60 && ![0xc2, 0xc6].contains(opcode))
   }

@@ -17,6 +17,8 @@ struct FuzzProgram {
   var end = FuzzEnd.arrived
   var after = NativeState.initial
   var memoryAfter: [UInt8] = []
+  /// `FuzzMachine.hasLeftPage` at its end.
+  var leavesPage = false
   /// The last instruction's result is compared with a tolerance.
   var isApproximate = false
   /// What of the last instruction's outcome is not compared: it ends the program.
@@ -93,6 +95,7 @@ struct ProgramMaker {
     machine.store(to: &program.after)
     program.memoryAfter = machine.operands()
     program.systemAfter = machine.system()
+    program.leavesPage = machine.hasLeftPage
     return program
   }
 

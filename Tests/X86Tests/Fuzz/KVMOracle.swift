@@ -52,6 +52,9 @@ final class KVMOracle {
   private static func differenceInKernel(_ form: InstructionForm, _ mode: FuzzMode) -> String? {
     if form.handler == .enter { return "ENTER pushes as much as the stack is wide" }
     if form.handler == .cmpxchg && !form.isMemory { return "CMPXCHG clears the upper half of a register that it keeps" }
+    if mode.is64 && form.size == 4 && [.bsf, .bsr].contains(form.handler) {
+      return "BSF and BSR of zero clear the upper half of a register that they keep"
+    }
     switch form.systemOperation {
     case .movFromSegment where form.isMemory, .sldt where form.isMemory, .str where form.isMemory:
       return mode.is64 ? "selectors are stored as wide as REX.W says" : nil
@@ -81,6 +84,9 @@ final class KVMOracle {
     let reason: String
     if vector >= ExceptionVector.generalProtection && [.movs, .stos, .ins, .outs, .lods].contains(form.handler) {
       reason = "strings do what they can of an operand that faults"
+    } else if vector >= ExceptionVector.stackFault && [.cmps, .scas].contains(form.handler) {
+      // Intel SDM vol. 2, REP; AMD's processors leave the flags of the last comparison.
+      reason = "CMPS and SCAS that fault leave the flags as they were before all iterations"
     } else if vector == ExceptionVector.generalProtection && form.systemOperation == .iret {
       reason = "IRET takes for SS what is no stack"
     } else if machine.mode == .kernel32 && program.after.ss == UInt64(KernelSegment.limited32) {
@@ -90,6 +96,28 @@ final class KVMOracle {
     }
     leftOut[reason, default: 0] += 1
     return true
+  }
+
+  /// Noted: KVM goes on where the program faulted here.
+  func isKnown(_ end: FuzzEnd, _ program: FuzzProgram, _ forms: [InstructionForm]) -> Bool {
+    guard machine.mode == .kernel64, program.end.vector == ExceptionVector.invalidOpcode, end == .arrived,
+      let operation = program.forms.last.flatMap({ forms[$0].systemOperation }),
+      [.rdfsbase, .rdgsbase, .wrfsbase, .wrgsbase].contains(operation),
+      program.systemAfter.contains(where: { $0.name == "cr4" && $0.value & CR4.fsgsbase == 0 })
+    else { return false }
+    leftOut["RDFSBASE and its kin do not need CR4.FSGSBASE", default: 0] += 1
+    return true
+  }
+
+  /// Operands, with the mark that IRET does not set in the descriptor of the stack: that it has been accessed.
+  func leveled(_ operands: [UInt8], _ program: FuzzProgram, _ forms: [InstructionForm]) -> [UInt8] {
+    guard machine.mode == .kernel64, program.forms.contains(where: { forms[$0].systemOperation == .iret })
+    else { return operands }
+    var operands = operands
+    for at in stride(from: machine.mode.window.count + 5, to: operands.count, by: 8) {
+      operands[at] |= program.memoryAfter[at] & 1
+    }
+    return operands
   }
 
   /// Noted: KVM gives up where a string leaves the memory.

@@ -48,7 +48,7 @@ extension FuzzMachine {
     return state
   }
 
-  /// Tables as they are before each program: instructions mark descriptors as accessed and busy.
+  /// Tables as `load` renews them before each program: instructions mark descriptors as accessed and busy.
   func fillKernelTables() {
     let half = mode.is64 ? Self.kernel : 0
     for page in [Self.gdt, Self.tss] {

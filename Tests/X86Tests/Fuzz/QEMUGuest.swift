@@ -14,12 +14,14 @@ final class QEMUGuest {
   /// It has ended (a triple fault), or does not answer.
   struct Silence: Error, CustomStringConvertible {
     var description: String
+    var isEnd = false
   }
 
   // As in harness.s.
   static let input = 0x180_0000
   static let output = 0x180_4000
   static let image = 0x200_0000
+  static let window = 0x190_0000
   static let tables = 0x170_0000
   static let scratch = 0x9400
   /// Where handlers of flat and of 64-bit code go on.
@@ -28,6 +30,11 @@ final class QEMUGuest {
   private static let size = 64 << 20
   /// A guest that has not answered by then never will.
   private static let patience: Int32 = 10_000
+
+  /// What no program and no handler stores to: all below the program's code, but for the tables that the guest itself
+  /// renews, the kernel's stack and `scratch`.
+  private static let kept = [0..<0x2000, 0x4000..<0x5000, 0x7000..<0x9000, 0xa000..<0x2_c000]
+  private var loaded: [[UInt8]] = []
 
   private let base: UnsafeMutableRawPointer
   private let process = Process()
@@ -85,7 +92,20 @@ final class QEMUGuest {
   // MARK: Talking
 
   /// Loads low memory from `image`.
-  func load() throws { try send("L") }
+  func load() throws {
+    try send("L")
+    loaded = Self.kept.map { bytes($0.lowerBound, $0.count) }
+  }
+
+  /// A program has written where none should: QEMU minds no limits of segments, and a stack may be anywhere.
+  var isDamaged: Bool {
+    zip(Self.kept, loaded).contains { range, expected in
+      unsafe expected.withUnsafeBytes {
+        unsafe memcmp($0.baseAddress!, base + range.lowerBound, range.count) != 0
+      }
+    }
+  }
+
   /// Runs the program that `input` describes.
   func run() throws { try send("R") }
 
@@ -98,7 +118,7 @@ final class QEMUGuest {
     var waiting = pollfd(fd: fromGuest.fileHandleForReading.fileDescriptor, events: Int16(POLLIN), revents: 0)
     guard unsafe poll(&waiting, 1, Self.patience) > 0 else { throw Silence(description: "it does not answer") }
     guard try fromGuest.fileHandleForReading.read(upToCount: 1)?.count == 1 else {
-      throw Silence(description: "it has ended, as after a triple fault")
+      throw Silence(description: "it has ended, as after a triple fault", isEnd: true)
     }
   }
 

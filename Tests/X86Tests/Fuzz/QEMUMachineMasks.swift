@@ -11,7 +11,8 @@ internal import Support
 /// neither marks the stack's descriptor as accessed nor has #SS for one that is not present; RDPMC is #UD; TEST with
 /// /1 and MOVNTI with F2 or F3 are #UD the other way round; moves to and from control registers that do not exist are
 /// #GP before #UD. MMX leaves exponents alone, EMMS and CVTPI2PS change TOP, MIN, MAX and horizontal sums take another
-/// operand's NaN or zero, and the x87 has its own ways with NaN, precision control and words of control.
+/// operand's NaN or zero, and the x87 has its own ways with NaN (FSCALE takes ST1's), precision control (sums with
+/// operands in memory are rounded otherwise) and words of control.
 enum QEMUMachineMasks {
   static let text = String(decoding: bytesOfFile(SourceTree.root + "/Tests/Guests/fuzz/qemu-masks.txt"), as: UTF8.self)
 }

@@ -12,6 +12,8 @@ final class QEMUOracle {
   private var guest: QEMUGuest
   /// How often QEMU had to be started anew.
   private(set) var restarts = 0
+  /// How often a program had written over tables, handlers or the harness.
+  private(set) var reloads = 0
 
   init(_ mode: FuzzMode) throws {
     machine = try FuzzMachine(mode, .qemu)
@@ -38,6 +40,10 @@ final class QEMUOracle {
 
   private func outcome(_ program: FuzzProgram) throws -> Outcome {
     machine.load(program.start, memory: program.memory)
+    if guest.isDamaged {
+      reloads += 1
+      try guest.load()
+    }
     place(program)
     try guest.run()
     takeOver(program)
@@ -128,8 +134,17 @@ final class QEMUOracle {
     }
     placeModelRegisters()
     guest.store(code, at + 0x800)
-    let window = machine.memory.read(machine.physical(mode.window.lowerBound), count: mode.window.count) ?? []
-    guest.store(window, Int(machine.physical(mode.window.lowerBound).rawValue))
+    placeWindow(program)
+  }
+
+  /// What the program can reach. The translator does not see what this process stores: where the program executes some
+  /// of it, the guest itself has to put it there, or stays with what it has translated there for another program.
+  private func placeWindow(_ program: FuzzProgram) {
+    let start = machine.physical(mode.window.lowerBound)
+    let window = machine.memory.read(start, count: mode.window.count) ?? []
+    guest.store(window, program.leavesPage ? QEMUGuest.window : Int(start.rawValue))
+    guest.store(UInt32(start.rawValue), QEMUGuest.input + 0x490)
+    guest.store(UInt32(program.leavesPage ? window.count : 0), QEMUGuest.input + 0x494)
   }
 
   private func placeModelRegisters() {
