@@ -3,31 +3,76 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <ucontext.h>
+#include <unistd.h>
 
 _Static_assert(offsetof(struct chost_registers, rflags) == 32, "execute.S");
 
-enum { PAGE = 4096 };
+enum { PAGE = 4096, SPACE = 1 << 18, SLOT = 64 };
 
 void chost_call(struct chost_registers *registers, const void *code) __attribute__((visibility("hidden")));
 
-void *chost_code_map(void) {
-  void *map = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  return map == MAP_FAILED ? NULL : map;
+struct chost_code {
+  uint8_t *write;
+  uint8_t *run;  // the same memory; the same address where the host gives only one
+  size_t next;   // code goes where none was executed just before
+};
+
+static int map_twice(struct chost_code *map) {
+  int file = memfd_create("code", MFD_CLOEXEC);
+  if (file < 0) return -1;
+  void *run = MAP_FAILED;
+  void *write = MAP_FAILED;
+  if (ftruncate(file, SPACE) == 0) {
+    write = mmap(NULL, SPACE, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    run = mmap(NULL, SPACE, PROT_READ | PROT_EXEC, MAP_SHARED, file, 0);
+  }
+  close(file);
+  if (write != MAP_FAILED && run != MAP_FAILED) {
+    *map = (struct chost_code){.write = write, .run = run};
+    return 0;
+  }
+  if (write != MAP_FAILED) munmap(write, SPACE);
+  if (run != MAP_FAILED) munmap(run, SPACE);
+  return -1;
 }
 
-void chost_code_unmap(void *map) { munmap(map, PAGE); }
+static int map_once(struct chost_code *map) {
+  void *both = mmap(NULL, SPACE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (both == MAP_FAILED) return -1;
+  *map = (struct chost_code){.write = both, .run = both};
+  return 0;
+}
 
-int chost_execute(void *map, const uint8_t *code, size_t length, struct chost_registers *registers) {
+struct chost_code *chost_code_map(void) {
+  struct chost_code *map = malloc(sizeof *map);
+  if (map == NULL || map_twice(map) == 0 || map_once(map) == 0) return map;
+  free(map);
+  return NULL;
+}
+
+void chost_code_unmap(struct chost_code *map) {
+  munmap(map->write, SPACE);
+  if (map->run != map->write) munmap(map->run, SPACE);
+  free(map);
+}
+
+int chost_execute(struct chost_code *map, const uint8_t *code, size_t length, struct chost_registers *registers) {
   static const uint8_t ret = 0xc3;
-  if (length > 4000) return -E2BIG;
-  if (mprotect(map, PAGE, PROT_READ | PROT_WRITE) != 0) return -errno;
-  memcpy(map, code, length);
-  memcpy((uint8_t *)map + length, &ret, 1);
-  if (mprotect(map, PAGE, PROT_READ | PROT_EXEC) != 0) return -errno;
-  chost_call(registers, map);
+  int is_one = map->run == map->write;
+  if (length > PAGE) return -E2BIG;
+  if (map->next + length + 1 > SPACE) map->next = 0;
+  uint8_t *place = map->write + map->next;
+  if (is_one && mprotect(map->write, SPACE, PROT_READ | PROT_WRITE) != 0) return -errno;
+  memcpy(place, code, length);
+  memcpy(place + length, &ret, 1);
+  if (is_one && mprotect(map->write, SPACE, PROT_READ | PROT_EXEC) != 0) return -errno;
+  const uint8_t *start = map->run + map->next;
+  map->next += (length + SLOT) / SLOT * SLOT;
+  chost_call(registers, start);
   return 0;
 }
 
