@@ -11,8 +11,8 @@ public enum StateRule: UInt64, Sendable, CaseIterable {
   /// other bases and limits there.
   case third = 3
   /// The same, and in every mode nothing of LDTR but selector and attributes while the selector is null, nor of DS, ES,
-  /// FS and GS in protected mode outside 64-bit code: every use of them faults (Intel SDM vol. 3, 3.4.2), and CPUs leave
-  /// other bases and limits behind.
+  /// FS and GS in protected mode outside 64-bit code: every use of them faults (Intel SDM vol. 3, 3.4.2), and CPUs
+  /// leave other bases and limits behind.
   case fourth = 4
 
   /// The rule of new recordings.
