@@ -17,9 +17,9 @@ public enum HostFitness {
   public static var stopsInUserMode: Bool { HostTraits.current.stepsUserMode && HostTraits.current.breaksUserMode }
 
   /// `KVMEngine.stopsWhenInterruptible` works.
-  public static var stopsAtWindows: Bool { HostTraits.current.stopsAtWindows }
+  public static var stopsAtWindows: Bool { HostTraits.stopsAtWindows }
 
   /// User mode runs on the host's CPU, and whatever it raises can be had before the guest's kernel sees it: what a
   /// partner that executes kernel mode itself needs. Asked only where `runsUserSpace` is false.
-  public static var offersUserMode: Bool { hasKVM && !runsUserSpace && HostTraits.current.handsOverUserFaults }
+  public static var offersUserMode: Bool { hasKVM && !runsUserSpace && HostTraits.handsOverUserFaults }
 }

@@ -19,15 +19,11 @@ struct HostTraits: Sendable {
   var stepsSpecialInstructions: Bool
 
   /// An exception of user mode with an empty IDT ends the run as a triple fault, with the state at the instruction that
-  /// raised it. Found out apart from the others, since few ask.
-  var handsOverUserFaults: Bool { HostTraits.faultsAreHandedOver }
-
-  private static let faultsAreHandedOver = (try? DebuggingProbe.handsOverUserFaults()) ?? false
+  /// raised it. Found out apart from the others: whoever asks for this one often needs no other, and each costs a VM.
+  static let handsOverUserFaults = (try? DebuggingProbe.handsOverUserFaults()) ?? false
 
   /// KVM_EXIT_IRQ_WINDOW_OPEN comes at the first boundary where an interrupt is accepted. Found out apart, too.
-  var stopsAtWindows: Bool { HostTraits.windowsAreExact }
-
-  private static let windowsAreExact = (try? HostProbe.windowIsExact()) ?? false
+  static let stopsAtWindows = (try? HostProbe.windowIsExact()) ?? false
 
   /// User mode may use the ports of its task segment only where that was loaded as an available one: emulated SVM. KVM
   /// reads it back as busy, which it is. VMX refuses such a segment, so only SVM is asked.

@@ -57,7 +57,7 @@ public final class KVMEngine: Engine {
   /// By KVM's interrupt window, where that is exact (`HostFitness.stopsAtWindows`); otherwise it does nothing.
   public var stopsWhenInterruptible = false {
     didSet {
-      let asks = stopsWhenInterruptible && HostTraits.current.stopsAtWindows
+      let asks = stopsWhenInterruptible && HostTraits.stopsAtWindows
       unsafe ckvm_set_interrupt_window(vcpu.run, asks ? 1 : 0)
     }
   }
