@@ -170,9 +170,13 @@ struct OutputPlace {
     }
   }
 
-  /// File systems without locks do without.
+  /// File systems without locks do without. A process that is just being started by another thread has every open file,
+  /// and its lock, up to its exec: what is busy is asked for again for a tenth of a second.
   private static func lock(_ descriptor: Int32, _ kind: Int32, _ path: String) throws(TraceError) {
-    guard flock(descriptor, kind | LOCK_NB) != 0, errno == EWOULDBLOCK else { return }
+    for _ in 0..<20 {
+      guard flock(descriptor, kind | LOCK_NB) != 0, errno == EWOULDBLOCK else { return }
+      usleep(5_000)
+    }
     throw TraceError(.busy, "cannot write the trace \(path): another recorder is writing it; name another file with -o")
   }
 
