@@ -102,7 +102,7 @@ public final class ReplaySession {
       try checkRepeat(&effort)
       let slice = try watchdog.limit(until: limits.alarm(after: watchdog.now()))
       let exit = try engine.run(limit.sliced(by: slice).sliced(by: untilSample(effort)))
-      effort.ran(engine)
+      effort.counter.ran(engine)
       if exit == .stopped, limit.isDone(goal, engine) { return exit }
       guard exit == .kicked || exit == .stopped else { return exit }
       try check(&effort)
@@ -136,26 +136,21 @@ public final class ReplaySession {
     /// By engines that do not count: when it was first looked at, and the thread's work when it began to matter.
     var start: UInt64?
     var work: UInt64?
-    /// By the same: the work that is allowed; instructions that it counted all the same, as far as none is missing.
+    /// By the same: the work that is allowed; instructions that were counted all the same.
     var allowedWork: UInt64 = 0
-    var counted: UInt64? = 0
+    var counter: ProgressCounter
 
-    init(allowed: UInt64) { (self.allowed, allowedInKernel) = (allowed, allowed) }
-
-    mutating func ran(_ engine: any Engine) {
-      guard let known = counted, let more = engine.instructionsOfLastRun else {
-        counted = nil
-        return
-      }
-      counted = known + more
+    init(allowed: UInt64, _ engine: any Engine) {
+      (self.allowed, allowedInKernel) = (allowed, allowed)
+      counter = ProgressCounter(engine)
     }
   }
 
-  private var effort: Effort { Effort(allowed: distance.unquestioned) }
+  private var effort: Effort { Effort(allowed: distance.unquestioned, engine) }
 
   private func check(_ effort: inout Effort) throws {
     guard engine.retiredInstructions == nil else { return try checkCount(core.instructions, &effort) }
-    if let counted = effort.counted { try checkCount(counted, &effort) }
+    if let counted = effort.counter.instructions(engine) { try checkCount(counted, &effort) }
     try checkTime(&effort)
   }
 
