@@ -16,6 +16,17 @@ struct EventDistance {
   /// The same where all of them were kernel mode's.
   private let kernelRate: UInt64
 
+  /// The counts of the digests that have one, and when events were recorded whose records say so: nothing before such
+  /// a record lies behind it.
+  private var counts = Outlook {
+    guard case .digest(let digest) = $0, digest.instructions != 0 else { return nil }
+    return digest.instructions
+  }
+  private var times = Outlook {
+    guard case .delivery(_, .fingerprint(let fingerprint)) = $0 else { return nil }
+    return fingerprint.time
+  }
+
   init(_ header: TraceHeader) {
     unquestioned =
       header.clock == .virtual ? EventDistance.unquestionedIfCounted : EventDistance.unquestioned
@@ -31,41 +42,18 @@ struct EventDistance {
   ///   - time: when it was recorded, if its record says so.
   ///   - before: no later than the last event was recorded.
   ///   - isKernel: the guest has not left kernel mode since the last event.
-  func most(
+  mutating func most(
     to cursor: TraceCursor, at time: UInt64?, after before: UInt64, retiredAtEvent: UInt64, isKernel: Bool
   ) -> UInt64 {
     let rate = isKernel ? kernelRate : rate
     var most = EventDistance.time(to: cursor).map { product($0, rate) } ?? .max
-    if let time = time ?? nextTime(from: cursor) { most = min(most, product(less(time, before), rate)) }
+    if let time = time ?? times.next(from: cursor) { most = min(most, product(less(time, before), rate)) }
     if let end = EventDistance.end(of: cursor) { most = min(most, less(product(end, self.rate), retiredAtEvent)) }
-    if let count = nextCount(from: cursor) { most = min(most, less(count, retiredAtEvent)) }
+    if let count = counts.next(from: cursor) { most = min(most, less(count, retiredAtEvent)) }
     return most
   }
 
   private func less(_ value: UInt64, _ done: UInt64) -> UInt64 { value < done ? 0 : value - done }
-
-  /// The count of the next digest that has one: no event before it lies behind it.
-  private func nextCount(from cursor: TraceCursor) -> UInt64? {
-    var ahead = cursor
-    // Damage is reported where the replay comes to it.
-    for _ in 0..<EventDistance.longestLook {
-      guard let event = try? ahead.next() else { return nil }
-      if case .digest(let digest) = event, digest.instructions != 0 { return digest.instructions }
-    }
-    return nil
-  }
-
-  private static let longestLook = 1 << 20
-
-  /// When the next event was recorded whose record says so: no event before it lies behind that.
-  private func nextTime(from cursor: TraceCursor) -> UInt64? {
-    var ahead = cursor
-    for _ in 0..<EventDistance.longestLook {
-      guard let event = try? ahead.next() else { return nil }
-      if case .delivery(_, .fingerprint(let fingerprint)) = event, let time = fingerprint.time { return time }
-    }
-    return nil
-  }
 
   private func product(_ time: UInt64, _ rate: UInt64) -> UInt64 {
     let (product, overflow) = time.multipliedReportingOverflow(by: rate)
@@ -76,10 +64,10 @@ struct EventDistance {
   /// recorder writes what it has at least every 100 ms, and names the time; `nil` for one that named none.
   static func time(to cursor: TraceCursor) -> UInt64? {
     let chunks = cursor.reader.eventChunks
-    guard let to = end(of: cursor) else { return nil }
+    guard let to = end(of: cursor), var index = cursor.chunkIndex else { return nil }
     // The event before came after the chunk before its own was written.
     let before = cursor.ordinal > 2 ? cursor.ordinal - 2 : 0
-    let index = chunks.lastIndex { $0.firstOrdinal <= before } ?? 0
+    while index > 0, chunks[index].firstOrdinal > before { index -= 1 }
     let from = index > 0 ? chunks[index - 1].elapsed : 0
     return max(to, from) - from
   }

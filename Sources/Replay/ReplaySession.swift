@@ -25,7 +25,7 @@ public final class ReplaySession {
   private let watchdog: any MachineClock
 
   private let limits: ReplayLimits
-  private let distance: EventDistance
+  private var distance: EventDistance
 
   /// The machine's memory and CPU state are in place already. `watchdog` stops a guest that never comes back;
   /// `onOutput` gets the console text byte by byte.
@@ -169,10 +169,9 @@ public final class ReplaySession {
   }
 
   private func most(_ effort: Effort, isKernel: Bool) -> UInt64 {
-    let progress = core.progress
-    return distance.most(
-      to: progress.cursor, at: effort.time, after: progress.time, retiredAtEvent: progress.retiredAtEvent,
-      isKernel: isKernel)
+    distance.most(
+      to: core.progress.cursor, at: effort.time, after: core.progress.time,
+      retiredAtEvent: core.progress.retiredAtEvent, isKernel: isKernel)
   }
 
   /// Nothing comes in on the way to this event: a state that was there before will be there again, and again.

@@ -10,12 +10,18 @@ struct StateCycle {
 
   /// When the state is to be looked at next, in instructions.
   private(set) var next = StateCycle.step
-  private var anchor: (state: CPUState, memory: UInt64)?
+  private var anchor: Anchor?
   /// States since the anchor was taken, and how many of them before it is taken anew.
   private var distance: UInt64 = 0
   private var power: UInt64 = 1
 
+  /// When the state was looked at last.
   private var last: UInt64?
+
+  /// A state and the memory's digest, apart from the rest: few ways are long enough for one.
+  private indirect enum Anchor: Equatable {
+    case at(CPUState, memory: UInt64)
+  }
 
   /// The state after so many instructions; true when it was there before.
   mutating func isRepeated(_ state: CPUState, memory: UInt64, after instructions: UInt64) -> Bool {
@@ -23,10 +29,11 @@ struct StateCycle {
     if let last, instructions <= last { return false }
     last = instructions
     next = instructions + StateCycle.step
-    if let anchor, anchor.memory == memory, anchor.state == state { return true }
+    let here = Anchor.at(state, memory: memory)
+    if anchor == here { return true }
     distance += 1
     if anchor == nil || distance == power {
-      anchor = (state, memory)
+      anchor = here
       power *= 2
       distance = 0
     }

@@ -21,8 +21,9 @@ public struct TraceCursor: Sendable {
     if chunk > 0 { ordinal = reader.eventChunks[chunk].firstOrdinal }
   }
 
-  /// The chunk that the last event came from.
-  public var chunk: TraceReader.EventChunk? { opened == 0 ? nil : reader.eventChunks[opened - 1] }
+  /// The chunk that the last event came from, and its number in the trace.
+  public var chunk: TraceReader.EventChunk? { chunkIndex.map { reader.eventChunks[$0] } }
+  public var chunkIndex: Int? { opened == 0 ? nil : opened - 1 }
 
   /// The next event, and goes past it; `nil` at the end of the trace, complete or not (`TraceReader.isComplete`).
   ///

@@ -5,12 +5,12 @@ public enum TraceEvent: Equatable, Sendable {
   /// A synchronous interaction with the answer that it got. Writes are held whole, so that a replay is compared with
   /// what the guest really sent.
   case interaction(VCPUExit, Answer)
-  /// An asynchronous delivery.
-  case delivery(Delivery, at: Place)
+  /// An asynchronous delivery. What is rare and large lies apart: most events are interactions.
+  indirect case delivery(Delivery, at: Place)
   /// What the state was right here: a check, not an event (it has no ordinal).
-  case digest(StateDigest)
+  indirect case digest(StateDigest)
   /// What the next digest was made of, so that a divergence can name what differs.
-  case detail(StateDetail)
+  indirect case detail(StateDetail)
   /// The last record of a recording that ended in order.
   case end(EndReason)
 }
