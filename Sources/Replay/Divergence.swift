@@ -20,6 +20,8 @@ public struct Divergence: Error, Equatable, Sendable {
     case badMemoryWrite(GuestPhysicalAddress)
     /// The state is that of the recorded digest, and not what the trace says that the digest was made of.
     case wrongDetail
+    /// The engine does not hold the state that the recording says it began with.
+    case wrongFirstState
     /// The last event does not end a recording in this way.
     case wrongEnd(EndReason)
   }
@@ -73,6 +75,7 @@ extension Divergence.Kind: CustomStringConvertible {
     case .endless(let count):
       "the guest repeats itself and does not come to the next recorded event: seen after \(count) instructions"
     case .badMemoryWrite(let address): "a device write at \(address) lies outside guest memory"
+    case .wrongFirstState: "no CPU here holds the state that the recording says it began with"
     case .wrongDetail: "the state is the recorded one, and its recorded registers or memory are others"
     case .wrongEnd(let reason): "the recording says that it ended thus: \(reason); its last event does not do that"
     }

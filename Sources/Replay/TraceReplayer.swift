@@ -106,6 +106,7 @@ public final class TraceReplayer {
     _ limits: ReplayLimits, _ onRecord: ((TraceEvent) throws -> Void)?, onOutput: @escaping (UInt8) -> Void
   ) throws -> ReplayOutcome {
     let machine = try Machine(initial, kind: kind, cpuModel: reader.header.cpuModel)
+    try checkFirstState(of: machine.engine)
     let watchdog = HostClock(stopping: machine.engine)
     var limits = limits
     var events: () -> UInt64 = { 0 }
@@ -126,6 +127,18 @@ public final class TraceReplayer {
       divergence.advice = adviceOnOtherEngine
       throw divergence
     }
+  }
+
+  /// The guest begins as the trace says: KVM leaves out bits that no CPU has set, without a word.
+  private func checkFirstState(of engine: any Engine) throws {
+    let state = try engine.state()
+    let differences = state.differences(from: initial.state, reader.header.stateRule)
+    guard !differences.isEmpty else { return }
+    var divergence = Divergence(kind: .wrongFirstState, position: .begin, lastGood: .begin, state: state)
+    divergence.registers = differences.map {
+      RegisterDifference(name: $0.name, expected: $0.expected, actual: $0.actual)
+    }
+    throw divergence
   }
 
   /// Replays on an engine that counts, and writes the same recording to a new trace in which every delivery has its
