@@ -27,6 +27,19 @@ struct BareMetalTests {
       ], in: output)
   }
 
+  /// gdb 13 resumes nothing any more after a step over a breakpoint that it was told is the end of history.
+  @Test(arguments: BareMetal.available) func aBreakpointAtTheEndAndAtTheBegin(engine: BareMetal) {
+    let output = Debugger.run(
+      race(engine),
+      [
+        "seek end", "break *$pc", "continue", "stepi", "next", "continue", "stepi", "reverse-stepi", "stepi",
+        "continue", "seek begin", "break *$pc", "reverse-continue", "reverse-stepi", "reverse-next", "reverse-continue",
+        "stepi",
+        "when",
+      ])
+    expect(["No more reverse-execution history.", "No more reverse", "position 0+1 of "], in: output)
+  }
+
   @Test(arguments: BareMetal.available) func conditionsIgnoreCountsAndTemporaryBreakpoints(engine: BareMetal) {
     let output = Debugger.run(
       race(engine),

@@ -42,7 +42,7 @@ struct DivergenceTests {
       report + [
         "=> 0x20002c <put_char+17>:\tout    %al,(%dx)", "#0  put_char ()", "#1", "in put_string ()", "$1 = 10",
         "$2 = 1",
-      ] + report + ["83\t", "84\t", "=> 0x20002c", "Breakpoint 1, on_timer ()"] + report + report
+      ] + report.dropLast() + ["83\t", "84\t", "=> 0x20002c", "Breakpoint 1, on_timer ()"] + report + report
         + ["No more reverse-execution history.", "start () at Tests/Guests/race.s:18"], in: output)
   }
 

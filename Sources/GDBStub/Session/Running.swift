@@ -8,10 +8,12 @@ extension Session {
     _ direction: ResumeRequest.Direction, _ mode: ResumeRequest.Mode
   ) throws(PacketError) -> Reply {
     let reply = try move(direction, mode)
-    if case .noFurther(let reason) = lastStop {
-      showOnConsole(Array(("chronovisor: " + reason.joined(separator: "\n") + "\n").utf8))
-    }
+    if case .noFurther(let reason) = lastStop { tell(reason) }
     return reply
+  }
+
+  private func tell(_ reason: [String]) {
+    showOnConsole(Array(("chronovisor: " + reason.joined(separator: "\n") + "\n").utf8))
   }
 
   private func move(_ direction: ResumeRequest.Direction, _ mode: ResumeRequest.Mode) throws(PacketError) -> Reply {
@@ -29,12 +31,37 @@ extension Session {
     let request = ResumeRequest(
       direction, mode, breakpoints: breakpoints.addresses, watchpoints: breakpoints.watchpoints)
     do {
+      let before = target.position
       let report = try target.resume(request, control: RunControl(self, direction))
-      return stopped(report)
+      return stopped(stepAtTheEdge(report, request, movedFrom: before))
     } catch {
       throw PacketError(error)
     }
   }
+
+  /// A step that goes nowhere because the recording ends here is a step for gdb, and the user is told.
+  ///
+  /// gdb steps over a breakpoint that stands where the machine does, without it, before it goes on; when it is told
+  /// then that there is no more history, it never resumes anything again (`handle_inferior_event` of gdb 13 leaves the step
+  /// unfinished). Some of its commands step until the line changes: in the long run they are told.
+  private func stepAtTheEdge(_ report: StopReport, _ request: ResumeRequest, movedFrom before: Position) -> StopReport {
+    guard report.isEdge, request.mode == .step, target.position == before,
+      stepsAtTheEdge < Session.maximumStepsAtTheEdge,
+      let here = (try? target.registers())?.linearRIP, breakpoints.kind(at: here) == nil
+    else {
+      stepsAtTheEdge = 0
+      return report
+    }
+    if stepsAtTheEdge == 0 {
+      if case .noFurther(let reason) = report { tell(reason) }
+      // As gdb says it.
+      showOnConsole(Array("\nNo more reverse-execution history.\n".utf8))
+    }
+    stepsAtTheEdge += 1
+    return .step
+  }
+
+  private static let maximumStepsAtTheEdge = 1000
 
   private func carryOut(_ pending: PendingMove) throws(PacketError) -> Reply {
     switch pending {
@@ -75,6 +102,16 @@ extension Session {
         `unset tdesc filename` makes gdb ask again, and see its registers.
 
         """.utf8))
+  }
+}
+
+extension StopReport {
+  /// The recording goes no further in this direction.
+  fileprivate var isEdge: Bool {
+    switch self {
+    case .begin, .end, .noFurther: true
+    default: false
+    }
   }
 }
 

@@ -34,6 +34,8 @@ public final class Session {
   var interruptIsQueued = false
   /// Where gdb believes the machine to be: see `skipsBreakpoint`. For a step it runs to a breakpoint there.
   var skippedBreakpoint: UInt64?
+  /// How many steps in a row have gone nowhere, because the recording ends here.
+  var stepsAtTheEdge = 0
   /// What the last refused change of registers or memory was refused for.
   var lastRefusal: String?
   /// target.xml.

@@ -54,15 +54,32 @@ private func stop(_ packets: [String], target: FakeTarget = FakeTarget()) -> (re
   }
 
   /// Why the replay goes no further is told before the stop, on the console.
-  @Test(arguments: ["c", "s", "bc", "qRcmd,7365656b20656e64"]) func goesNoFurther(_ packet: String) {
+  @Test(arguments: ["c", "bc", "qRcmd,7365656b20656e64"]) func goesNoFurther(_ packet: String) {
     final class Diverging: MinimalTarget {
       override func resume(_ request: ResumeRequest, control: any ResumeControl) -> StopReport { report }
       override func seek(_ destination: Destination, control: any ResumeControl) -> StopReport { report }
       private let report = StopReport.noFurther(["diverged", "  here"])
     }
-    let replies = Conversation([packet, "s", "?"], target: Diverging()).replies.suffix(3)
+    let replies = Conversation([packet, "c", "?"], target: Diverging()).replies.suffix(3)
     #expect(replies.first.map { text(String($0.dropFirst())) } == "chronovisor: diverged\n  here\n")
     #expect(replies.dropFirst().map { reason($0) } == ["replaylog:end", "replaylog:end"])
+  }
+
+  /// A step that goes nowhere is one: gdb never resumes anything after a step over a breakpoint that ends with the
+  /// recording. One with the breakpoint in place is none of these, and who steps without end is told in the end.
+  @Test func aStepAtTheEdge() {
+    func last(_ packets: [String]) -> String {
+      Conversation([features] + packets, target: FakeTarget()).replies.last ?? ""
+    }
+    let told = Conversation([features, "c", "s"], target: FakeTarget()).replies.suffix(2)
+    #expect(told.first.map { text(String($0.dropFirst())) } == "\nNo more reverse-execution history.\n")
+    #expect(reason(last(["c", "s"])) == "" && address(last(["c", "s"])) == FakeProgram.end)
+    #expect(reason(last(["bs"])) == "" && address(last(["bs"])) == FakeProgram.start)
+    let here = String(FakeProgram.end, radix: 16)
+    #expect(reason(last(["c", "Z0,\(here),1", "s"])) == "replaylog:end")
+    for (count, expected) in [(1000, ""), (1001, "replaylog:end"), (1002, "")] {
+      #expect(reason(last(["c"] + [String](repeating: "s", count: count))) == expected)
+    }
   }
 
   /// Between the steps of many the machine is stopped: an interrupt there must not be lost.
@@ -138,8 +155,6 @@ private func stop(_ packets: [String], target: FakeTarget = FakeTarget()) -> (re
     let first = stop(["s", "s", "bc"])
     #expect(first.reason == "replaylog:begin")
     #expect(first.address == FakeProgram.start)
-    #expect(stop(["bs"]).reason == "replaylog:begin")
-    #expect(stop(["c", "s"]).reason == "replaylog:end")
   }
 
   @Test func everyStepBackLandsOnTheSameState() {
