@@ -12,8 +12,8 @@ let strict: [SwiftSetting] = [
 ]
 
 /// The software engine is one hot loop over plain memory: its state block is fenced in its own types, and the
-/// run-time exclusivity checks, which cost a third of its speed, are off. The sizes let the compiler end each case of the
-/// interpreter's switch in a jump of its own, which the host predicts better than one that all of them share.
+/// run-time exclusivity checks, which cost a third of its speed, are off. The sizes let the compiler end each case of
+/// the interpreter's switch in a jump of its own, which the host predicts better than one that all of them share.
 let engine: [SwiftSetting] = [
   .swiftLanguageMode(.v6),
   .treatAllWarnings(as: .error),

@@ -73,6 +73,17 @@ public enum GDBScript {
     """
   }
 
+  /// `add-symbol-file` without what it says.
+  public static func addSymbols(from path: String) -> String {
+    """
+    if $_isvoid($_any_caller_is)
+      add-symbol-file \(quoted(path))
+    else
+      python gdb.execute('add-symbol-file \(quoted(path))', to_string=True)
+    end
+    """
+  }
+
   /// gdb's `file` splits its argument into words as a shell does.
   private static func quoted(_ path: String) -> String {
     let plain = path.utf8.allSatisfy { byte in

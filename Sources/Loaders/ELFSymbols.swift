@@ -13,6 +13,7 @@ struct ELFSymbols {
   private var sections: [Section] = []
 
   private struct Section {
+    var name: UInt32
     var type: UInt32
     var address: UInt64
     var file: Range<Int>
@@ -38,7 +39,8 @@ struct ELFSymbols {
   }
 
   private func section(at offset: Int) -> Section? {
-    guard let type = bytes.integer(at: offset + 4, as: UInt32.self),
+    guard let name = bytes.integer(at: offset, as: UInt32.self),
+      let type = bytes.integer(at: offset + 4, as: UInt32.self),
       let address = bytes.integer(at: offset + 16, as: UInt64.self),
       let start = bytes.integer(at: offset + 24, as: UInt64.self),
       let size = bytes.integer(at: offset + 32, as: UInt64.self),
@@ -47,7 +49,7 @@ struct ELFSymbols {
     // SHT_NOBITS has no bytes in the file.
     let isEmpty = type == 8 || start > UInt64(bytes.count) || size > UInt64(bytes.count) - start
     let range = isEmpty ? 0..<0 : Int(start)..<Int(start + size)
-    return Section(type: type, address: address, file: range, link: Int(link))
+    return Section(name: name, type: type, address: address, file: range, link: Int(link))
   }
 
   /// The functions of these names, each with the code that the file holds for it.
@@ -67,6 +69,61 @@ struct ELFSymbols {
       if isWanted, let function = function(at: offset) { found.append(function) }
     }
     return found
+  }
+
+  /// Code at symbols of any kind, by their names; of several of one name, one.
+  func code(where isWanted: (String) -> Bool) -> [String: Function] {
+    guard let symbols, let strings else { return [:] }
+    var found: [String: Function] = [:]
+    for offset in stride(
+      from: symbols.file.lowerBound, to: symbols.file.upperBound - ELFSymbols.symbolSize + 1, by: ELFSymbols.symbolSize)
+    {
+      guard let start = bytes.integer(at: offset, as: UInt32.self), let name = name(at: start, in: strings.file),
+        isWanted(name)
+      else { continue }
+      found[name] = function(at: offset) ?? found[name]
+    }
+    return found
+  }
+
+  /// Where all functions begin.
+  var functionAddresses: Set<UInt64> {
+    guard let symbols else { return [] }
+    var found: Set<UInt64> = []
+    for offset in stride(
+      from: symbols.file.lowerBound, to: symbols.file.upperBound - ELFSymbols.symbolSize + 1, by: ELFSymbols.symbolSize)
+    where bytes[offset + 4] & 0xf == 2 {
+      if let address = bytes.integer(at: offset + 8, as: UInt64.self) { found.insert(address) }
+    }
+    return found
+  }
+
+  /// Where the file has the bytes for these addresses.
+  func file(of addresses: Range<UInt64>) -> Range<Int>? {
+    for section in sections where section.address != 0 && addresses.lowerBound >= section.address {
+      let start = addresses.lowerBound - section.address
+      guard start <= UInt64(section.file.count), UInt64(addresses.count) <= UInt64(section.file.count) - start else {
+        continue
+      }
+      let offset = section.file.lowerBound + Int(start)
+      return offset..<(offset + addresses.count)
+    }
+    return nil
+  }
+
+  /// Where a section's bytes are in the file.
+  func section(named wanted: String) -> Range<Int>? {
+    guard let number = bytes.integer(at: 62, as: UInt16.self), sections.indices.contains(Int(number)) else {
+      return nil
+    }
+    let names = sections[Int(number)].file
+    return sections.first { name(at: $0.name, in: names) == wanted }?.file
+  }
+
+  private func name(at offset: UInt32, in strings: Range<Int>) -> String? {
+    let start = strings.lowerBound + Int(offset)
+    guard start < strings.upperBound, let end = bytes[start..<strings.upperBound].firstIndex(of: 0) else { return nil }
+    return String(decoding: bytes[start..<end], as: UTF8.self)
   }
 
   private func function(at offset: Int) -> Function? {

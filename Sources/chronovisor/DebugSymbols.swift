@@ -36,6 +36,7 @@ struct DebugSymbols {
     if isLinux, path != nil {
       let file = try directory.write(Array(LinuxFrames.script.utf8), to: "chronovisor-linux.py")
       commands.append("source \(file)")
+      try describeEntries(of: bytes, in: directory)
     }
   }
 
@@ -48,6 +49,20 @@ struct DebugSymbols {
     let other = try directory.write(copy, to: "\(fileName(path)).\(is64Bit ? 32 : 64)-bit")
     areWide = false
     if is64Bit { files?.narrow = other } else { files?.wide = other }
+  }
+
+  /// gdb gets call frame information for the kernel's assembly, which has none.
+  private mutating func describeEntries(of kernel: [UInt8], in directory: PrivateDirectory) throws {
+    let code = KernelEntryCode(kernel: kernel)
+    guard !code.entries.isEmpty else { return }
+    var entry = LinuxEntryCode()
+    (entry.entries, entry.systemCalls, entry.returns) = (code.entries, code.systemCalls, code.returns)
+    (entry.begins, entry.taskSwitch, entry.stackSwitches) = (code.begins, code.taskSwitch, code.stackSwitches)
+    let file = try directory.write(EntryFrames(entry).file, to: "linux-entry-frames")
+    // Before the symbols: gdb takes what it finds first.
+    preparation.append(GDBScript.addSymbols(from: file))
+    let returns = try directory.write(Array(LinuxFrames.returns(entry).utf8), to: "linux-entry-returns.py")
+    commands.append("source \(returns)")
   }
 
   /// The image to take symbols from: one that is there for them, else a kernel that is an ELF file.
