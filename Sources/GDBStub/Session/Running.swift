@@ -42,8 +42,8 @@ extension Session {
   /// A step that goes nowhere because the recording ends here is a step for gdb, and the user is told.
   ///
   /// gdb steps over a breakpoint that stands where the machine does, without it, before it goes on; when it is told
-  /// then that there is no more history, it never resumes anything again (`handle_inferior_event` of gdb 13 leaves the step
-  /// unfinished). Some of its commands step until the line changes: in the long run they are told.
+  /// then that there is no more history, it never resumes anything again (`handle_inferior_event` of gdb 13 leaves the
+  /// step unfinished). Some of its commands step until the line changes: in the long run they are told.
   private func stepAtTheEdge(_ report: StopReport, _ request: ResumeRequest, movedFrom before: Position) -> StopReport {
     guard report.isEdge, request.mode == .step, target.position == before,
       stepsAtTheEdge < Session.maximumStepsAtTheEdge,
