@@ -247,7 +247,7 @@ public enum GDBScript {
         chronovisor-connect
       end
       if $argc == 0
-        monitor seek begin
+        monitor seek
       end
       if $argc == 1
         monitor seek $arg0
@@ -259,7 +259,7 @@ public enum GDBScript {
     end
     document seek
     Go to a place in the recording: seek PLACE
-    PLACE is begin, end, a position as `when` shows it (1234+56), instruction N, a share (50%), or checkpoint N.
+    PLACE is begin, end, a position as `when` shows it (1234+56), instruction N or iN, a share (50%), or checkpoint N.
     end
 
     define run

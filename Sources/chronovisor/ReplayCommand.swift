@@ -17,7 +17,7 @@ enum ReplayCommand: Command {
     Option("--keep-listening", "-k", help: "serve one debugger after another"),
     Option(
       "--gdb-script", value: "FILE", help: "with -s: write the commands that replay's own gdb has, for source FILE"),
-    Option("--goto", "-g", value: "PLACE", help: "start there: a position, an instruction count i123, or end"),
+    Option("--goto", "-g", value: "PLACE", help: "start there: begin, end, a position, an instruction count i123, a share 50%"),
     Option("--debugger", "-d", value: "GDB", help: "the gdb to start (default: gdb)"),
     Option(
       "--symbols", value: "FILE", help: "take symbols from this ELF file, and gdb commands from FILE-gdb.py"),
@@ -57,21 +57,31 @@ enum ReplayCommand: Command {
 
   private static func go(to text: String?, _ timeline: Timeline) throws {
     guard let text else { return }
-    let place: TimelinePlace
-    if text == "end" {
-      place = .end
-    } else if text.hasPrefix("i"), let count = UInt64(text.dropFirst()) {
-      place = .instruction(count)
-    } else if let position = Position(text) {
-      place = .position(position)
-    } else {
-      throw UsageError("--goto \(text): give a position such as 1234+56, an instruction count i123, or end")
+    guard let destination = Destination(text) else {
+      throw UsageError("--goto \(text): not a place (\(Destination.choices))")
     }
     do {
+      guard let place = try place(of: destination, timeline) else {
+        throw UsageError("--goto \(text): there are no checkpoints yet (\(Destination.choices))")
+      }
       _ = try timeline.seek(place, control: Unattended())
     } catch let divergence as Divergence {
       // The debugger finds the machine where it left the recorded path.
       for line in divergence.report { complain(line) }
+    }
+  }
+
+  /// `nil` for a checkpoint: who takes them is not there yet.
+  private static func place(of destination: Destination, _ timeline: Timeline) throws -> TimelinePlace? {
+    switch destination {
+    case .begin: return .begin
+    case .end: return .end
+    case .position(let position): return .position(position)
+    case .instruction(let count): return .instruction(count)
+    case .share(let share):
+      if timeline.totalInstructions == nil { _ = try timeline.countInstructions(control: Unattended()) }
+      return .instruction(Destination.instruction(at: share, of: timeline.totalInstructions ?? 0))
+    case .checkpoint: return nil
     }
   }
 

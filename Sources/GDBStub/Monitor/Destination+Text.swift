@@ -1,20 +1,27 @@
 internal import VMMCore
 
 extension Destination {
-  /// What users type: `begin`, `end`, a position (`1234`, `1234+56`), `instruction N`, a share of the recording's
-  /// instructions (`50%`), `checkpoint N`. Nothing means the begin.
+  /// What users type: `begin`, `end`, a position (`1234`, `1234+56`), an instruction count (`instruction N`, `iN`), a
+  /// share of the recording's instructions (`50%`), `checkpoint N`.
+  public init?(_ text: String) {
+    let words = text.split { $0 == " " || $0 == "\t" }.map(String.init)
+    guard let destination = Destination.parse(words) else { return nil }
+    self = destination
+  }
+
+  /// What there is to say to whoever types something else.
+  public static let choices = "begin, end, a position such as 1234+56, instruction N or iN, 50%, checkpoint N"
+
   init(words: [String]) throws(PacketError) {
     guard let destination = Destination.parse(words) else {
-      throw .refused(
-        "not a place: \(words.joined(separator: " ")) (begin, end, a position such as 1234+56, instruction N, 50%, "
-          + "checkpoint N)")
+      let what = words.isEmpty ? "give a place" : "not a place: \(words.joined(separator: " "))"
+      throw .refused("\(what) (\(Destination.choices))")
     }
     self = destination
   }
 
   private static func parse(_ words: [String]) -> Destination? {
     switch words.count {
-    case 0: return .begin
     case 1: return parse(words[0])
     case 2:
       switch words[0] {
@@ -32,6 +39,7 @@ extension Destination {
     case "end": return .end
     default: break
     }
+    if word.hasPrefix("i"), let count = UInt64(word.dropFirst()) { return .instruction(count) }
     if word.hasSuffix("%") {
       guard let share = UInt64(word.dropLast()), share <= 100 else { return nil }
       return .share(share)

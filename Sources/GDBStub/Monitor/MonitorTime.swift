@@ -25,7 +25,6 @@ extension Session {
   }
 
   func monitorSeek(_ arguments: [String]) throws(PacketError) -> String {
-    pendingMove = .stay
     pendingMove = .go(try Destination(words: arguments))
     return ""
   }

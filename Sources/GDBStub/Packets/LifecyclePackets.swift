@@ -32,8 +32,8 @@ extension Session {
       words.append(String(decoding: try word.hexBytes(), as: UTF8.self))
     }
     wasKilled = false
-    let destination = try Destination(words: Array(words.dropFirst()))
-    return try move(to: destination)
+    let place = Array(words.dropFirst())
+    return try move(to: place.isEmpty ? .begin : try Destination(words: place))
   }
 
   /// `R XX`: back to the begin; has no answer.

@@ -2,8 +2,8 @@ extension Session {
   /// Bytes of text that one command may answer with.
   private static let maximumText = PacketParser.maximumPayload / 2 - 16
 
-  /// `qRcmd,COMMAND` in hexadecimal. What goes wrong is told in the text: clients show it. The text travels as console
-  /// output before the OK, which both gdb and LLDB show.
+  /// `qRcmd,COMMAND` in hexadecimal. The text travels as console output before the OK, which both gdb and LLDB show. So
+  /// does what went wrong, before an error, which ends a script.
   func monitorCommand(_ reader: inout PacketReader) throws(PacketError) -> Reply {
     let line = String(decoding: try reader.hexBytes(), as: UTF8.self)
     interruptIsQueued = false
@@ -12,7 +12,10 @@ extension Session {
     do {
       text = try carryOut(words.first ?? "help", Array(words.dropFirst()))
     } catch {
-      text = "error: \(error.monitorText)"
+      // Nobody goes on to the step that would carry it out.
+      pendingMove = nil
+      showOnConsole(Array("error: \(error.monitorText)\n".utf8.prefix(Session.maximumText)))
+      return .text("E01")
     }
     if text.isEmpty { return .ok }
     if !text.hasSuffix("\n") { text += "\n" }
@@ -53,7 +56,7 @@ extension Session {
       "  \(head)\(String(repeating: " ", count: width - head.count))  \(info.summary)"
     }
     return "commands (names may be shortened):\n" + lines.joined(separator: "\n")
-      + "\nPLACE is begin, end, a position (1234+56), `instruction N`, a share (50%), or `checkpoint N`."
+      + "\nPLACE is begin, end, a position (1234+56), `instruction N` or iN, a share (50%), or `checkpoint N`."
   }
 
   func monitorModes(_ arguments: [String]) throws(PacketError) -> String {

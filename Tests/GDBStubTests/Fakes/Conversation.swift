@@ -93,7 +93,16 @@ func lastReply(_ packets: [String], target: any DebugTarget = FakeTarget()) -> S
 
 /// A `monitor` command's text.
 func monitor(_ command: String, target: any DebugTarget = FakeTarget()) -> String {
-  text(reply("qRcmd," + hexText(command), target: target))
+  monitorText(Conversation(["qRcmd," + hexText(command)], target: target).replies)
+}
+
+/// What the last `monitor` command says: on the console; the error behind it, if there is one, has no text.
+func monitorText(_ replies: [String]) -> String {
+  let last = replies.last ?? ""
+  guard last == "E01" || last == "OK", let console = replies.dropLast().last, console.hasPrefix("O") else {
+    return text(last)
+  }
+  return text(String(console.dropFirst()))
 }
 
 func hexText(_ text: String) -> String { String(decoding: Array(text.utf8).hexText, as: UTF8.self) }

@@ -8,7 +8,7 @@ private func command(_ text: String) -> String { "qRcmd," + hexText(text) }
 /// The text of the last of several commands (or packets that begin with `:`).
 private func last(_ lines: [String], target: FakeTarget = FakeTarget()) -> String {
   let packets = lines.map { $0.hasPrefix(":") ? String($0.dropFirst()) : command($0) }
-  return text(Conversation(packets, target: target).replies.last ?? "")
+  return monitorText(Conversation(packets, target: target).replies)
 }
 
 @Suite struct MonitorTests {
@@ -53,7 +53,9 @@ private func last(_ lines: [String], target: FakeTarget = FakeTarget()) -> Strin
     #expect(last(["goto end"], target: target).hasPrefix("position 11+4 of 11+4"))
     #expect(last(["goto 999"], target: target) == "error: that is beyond the recording's end\n")
     #expect(last(["goto 50%", "when"], target: target).hasPrefix("position 5+5"))
-    #expect(last(["goto", "when"], target: target).hasPrefix("position 0 of"))
+    #expect(last(["goto begin", "when"], target: target).hasPrefix("position 0 of"))
+    #expect(last(["goto i8", "when"], target: target).hasPrefix("position 1+1 of"))
+    #expect(last(["goto"], target: target).hasPrefix("error: give a place (begin, end, "))
     #expect(last(["goto instruction 8", "when"], target: target).hasPrefix("position 1+1 of"))
     for bad in ["1+x", "101%", "x%", "instruction", "instruction x", "checkpoint x", "a b c", "-1"] {
       #expect(last(["goto \(bad)"], target: target).hasPrefix("error: not a place: \(bad)"))
@@ -70,6 +72,10 @@ private func last(_ lines: [String], target: FakeTarget = FakeTarget()) -> Strin
       #expect(target.position == Position(ordinal: 3, instructions: 3))
     }
     #expect(last(["seek nowhere"]).hasPrefix("error: not a place"))
+    #expect(last(["seek"]).hasPrefix("error: give a place"))
+    // An error ends a script, and the next step is one.
+    #expect(Conversation([command("seek nowhere")], target: FakeTarget()).replies.last == "E01")
+    #expect(last(["seek nowhere", ":s", "when"]).hasPrefix("position 0+1 "))
     #expect(lastReply([command("seek 999"), "s"]) == "E.that is beyond the recording's end")
     #expect(address(lastReply([command("seek 999"), "s", "s"])) == FakeProgram.loop, "it is tried once")
   }
@@ -95,7 +101,7 @@ private func last(_ lines: [String], target: FakeTarget = FakeTarget()) -> Strin
     #expect(last(["back"], target: target) == "error: there is no earlier stop in the history\n")
     let steps = [":s", ":s", ":c"]
     #expect(last(steps + ["history"], target: target) == "  0\n  0+1\n  0+2\n* 11+4\n")
-    let again = ["goto", ":s", ":s", ":c"]
+    let again = ["goto begin", ":s", ":s", ":c"]
     #expect(last(again + ["back", ":s", "when"], target: target).hasPrefix("position 0+2 "))
     #expect(last(again + ["back 2", ":s", "when"], target: target).hasPrefix("position 0+1 "))
     #expect(last(again + ["back 2", ":s", "forward", ":s", "when"], target: target).hasPrefix("position 0+2 "))
