@@ -17,7 +17,9 @@ enum ReplayCommand: Command {
     Option("--keep-listening", "-k", help: "serve one debugger after another"),
     Option(
       "--gdb-script", value: "FILE", help: "with -s: write the commands that replay's own gdb has, for source FILE"),
-    Option("--goto", "-g", value: "PLACE", help: "start there: begin, end, a position, an instruction count i123, a share 50%"),
+    Option(
+      "--goto", "-g", value: "PLACE",
+      help: "start there: begin, end, a position, an instruction count i123, a share 50%"),
     Option("--debugger", "-d", value: "GDB", help: "the gdb to start (default: gdb)"),
     Option(
       "--symbols", value: "FILE", help: "take symbols from this ELF file, and gdb commands from FILE-gdb.py"),
