@@ -52,16 +52,22 @@ struct ELFSymbols {
     return Section(name: name, type: type, address: address, file: range, link: Int(link))
   }
 
+  /// Where each symbol lies in the file.
+  private func offsets(of symbols: Section) -> StrideTo<Int> {
+    let end = symbols.file.upperBound - ELFSymbols.symbolSize + 1
+    return stride(from: symbols.file.lowerBound, to: end, by: ELFSymbols.symbolSize)
+  }
+
+  /// st_info: STT_FUNC.
+  private func isFunction(_ offset: Int) -> Bool { bytes[offset + 4] & 0xf == 2 }
+
   /// The functions of these names, each with the code that the file holds for it.
   func functions(named names: [String]) -> [Function] {
     guard let symbols, let strings else { return [] }
     let wanted = names.map { Array($0.utf8) + [0] }
     var found: [Function] = []
-    for offset in stride(
-      from: symbols.file.lowerBound, to: symbols.file.upperBound - ELFSymbols.symbolSize + 1, by: ELFSymbols.symbolSize)
-    {
-      // st_info: STT_FUNC.
-      guard bytes[offset + 4] & 0xf == 2, let name = bytes.integer(at: offset, as: UInt32.self) else { continue }
+    for offset in offsets(of: symbols) {
+      guard isFunction(offset), let name = bytes.integer(at: offset, as: UInt32.self) else { continue }
       let start = strings.file.lowerBound + Int(name)
       let isWanted = wanted.contains { text in
         start + text.count <= strings.file.upperBound && bytes[start..<(start + text.count)].elementsEqual(text)
@@ -75,9 +81,7 @@ struct ELFSymbols {
   func code(where isWanted: (String) -> Bool) -> [String: Function] {
     guard let symbols, let strings else { return [:] }
     var found: [String: Function] = [:]
-    for offset in stride(
-      from: symbols.file.lowerBound, to: symbols.file.upperBound - ELFSymbols.symbolSize + 1, by: ELFSymbols.symbolSize)
-    {
+    for offset in offsets(of: symbols) {
       guard let start = bytes.integer(at: offset, as: UInt32.self), let name = name(at: start, in: strings.file),
         isWanted(name)
       else { continue }
@@ -90,9 +94,7 @@ struct ELFSymbols {
   var functionAddresses: Set<UInt64> {
     guard let symbols else { return [] }
     var found: Set<UInt64> = []
-    for offset in stride(
-      from: symbols.file.lowerBound, to: symbols.file.upperBound - ELFSymbols.symbolSize + 1, by: ELFSymbols.symbolSize)
-    where bytes[offset + 4] & 0xf == 2 {
+    for offset in offsets(of: symbols) where isFunction(offset) {
       if let address = bytes.integer(at: offset + 8, as: UInt64.self) { found.insert(address) }
     }
     return found

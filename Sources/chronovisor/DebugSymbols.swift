@@ -53,15 +53,12 @@ struct DebugSymbols {
 
   /// gdb gets call frame information for the kernel's assembly, which has none.
   private mutating func describeEntries(of kernel: [UInt8], in directory: PrivateDirectory) throws {
-    let code = KernelEntryCode(kernel: kernel)
+    let code = LinuxEntryCode(kernel: kernel)
     guard !code.entries.isEmpty else { return }
-    var entry = LinuxEntryCode()
-    (entry.entries, entry.systemCalls, entry.returns) = (code.entries, code.systemCalls, code.returns)
-    (entry.begins, entry.taskSwitch, entry.stackSwitches) = (code.begins, code.taskSwitch, code.stackSwitches)
-    let file = try directory.write(EntryFrames(entry).file, to: "linux-entry-frames")
+    let file = try directory.write(EntryFrames(code).file, to: "linux-entry-frames")
     // Before the symbols: gdb takes what it finds first.
     preparation.append(GDBScript.addSymbols(from: file))
-    let returns = try directory.write(Array(LinuxFrames.returns(entry).utf8), to: "linux-entry-returns.py")
+    let returns = try directory.write(Array(LinuxFrames.returns(code).utf8), to: "linux-entry-returns.py")
     commands.append("source \(returns)")
   }
 

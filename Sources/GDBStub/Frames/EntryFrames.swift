@@ -1,23 +1,4 @@
-/// Where the code is that a 64-bit Linux kernel is entered and left by: assembly, of which its debug information says
-/// nothing.
-public struct LinuxEntryCode {
-  /// Code that runs on what an interrupt, an exception or a system call has pushed.
-  public var entries: [Range<UInt64>] = []
-  /// The first instructions of a system call, before the frame is whole, and those that end in SYSRET.
-  public var systemCalls: [Range<UInt64>] = []
-  /// The addresses behind the calls in this code.
-  public var returns: [UInt64] = []
-  /// Code that nobody has called: where the kernel, and where a thread of its own begins.
-  public var begins: [Range<UInt64>] = []
-  /// The switch from one task's stack to another's, and the bytes of its code.
-  public var taskSwitch: (code: Range<UInt64>, bytes: [UInt8])?
-
-  /// Addresses behind calls in functions that go on to an interrupt stack for them, and what the compiler says of the
-  /// frame there (DW_CFA instructions).
-  public var stackSwitches: [(address: UInt64, instructions: [UInt8])] = []
-
-  public init() {}
-}
+public import VMMCore
 
 /// Call frame information for the entry code, so that gdb goes through it to what was interrupted: the kernel's code on
 /// whatever stack, or the program's.

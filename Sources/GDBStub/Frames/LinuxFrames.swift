@@ -1,3 +1,5 @@
+public import VMMCore
+
 /// What gdb must be told about Linux before it can step backwards through its entry code.
 public enum LinuxFrames {
   /// Python that says where the entry code, and functions that change stacks, go on after a call: what the script

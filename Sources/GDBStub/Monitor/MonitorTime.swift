@@ -35,7 +35,6 @@ extension Session {
   }
 
   func monitorBack(_ arguments: [String]) throws(PacketError) -> String {
-    pendingMove = .stay
     let count = try stopCount(arguments)
     guard let position = history.back(count) else { throw .refused("there is no earlier stop in the history") }
     pendingMove = .go(.position(position))
@@ -43,7 +42,6 @@ extension Session {
   }
 
   func monitorForward(_ arguments: [String]) throws(PacketError) -> String {
-    pendingMove = .stay
     let count = try stopCount(arguments)
     guard let position = history.forward(count) else { throw .refused("there is no later stop in the history") }
     pendingMove = .go(.position(position))
@@ -85,7 +83,6 @@ extension Session {
   }
 
   func monitorRestart(_ arguments: [String]) throws(PacketError) -> String {
-    pendingMove = .stay
     let number = try checkpointNumber(arguments)
     pendingMove = .go(.checkpoint(number))
     return ""

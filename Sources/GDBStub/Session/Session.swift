@@ -197,7 +197,7 @@ extension Session {
 /// See `Session.pendingMove`.
 enum PendingMove: Equatable {
   case go(Destination)
-  /// The place was refused: the step that the gdb script takes next must not move the machine.
+  /// The machine is there already: the step that the gdb script takes next only shows the place.
   case stay
 }
 

@@ -1,11 +1,12 @@
 import Support
 import Testing
+import VMMCore
 
 @testable import Loaders
 
 /// A kernel's entry code found by its symbols, and call frame information read as the compiler wrote it. What unwinding
 /// by it comes to, gdb's backtraces show.
-@Suite struct KernelEntryCodeTests {
+@Suite struct LinuxEntryCodeTests {
   /// A small ELF file: code at 0x1000, symbols, and .debug_frame.
   private func file(
     code: [UInt8], symbols: [(name: String, address: UInt64, size: UInt64)], frames: [UInt8] = []
@@ -71,7 +72,7 @@ import Testing
   }
 
   @Test func whatIsWhere() throws {
-    let code = KernelEntryCode(kernel: kernel)
+    let code = LinuxEntryCode(kernel: kernel)
     #expect(code.systemCalls == [0x1040..<0x1080])
     #expect(code.entries == [0x1000..<0x1040, 0x1080..<0x1100, 0x1100..<0x1111])
     #expect(code.begins == [0x1190..<0x11a0, 0x1111..<0x1120])
@@ -84,15 +85,15 @@ import Testing
 
   /// Nothing here is a kernel, or may be damaged anywhere: no trap.
   @Test func damagedFiles() {
-    #expect(KernelEntryCode(kernel: []).entries.isEmpty)
-    #expect(KernelEntryCode(kernel: Array(kernel.prefix(200))).entries.isEmpty)
+    #expect(LinuxEntryCode(kernel: []).entries.isEmpty)
+    #expect(LinuxEntryCode(kernel: Array(kernel.prefix(200))).entries.isEmpty)
     var random = SeededRandom(seed: LongTests.seed)
     var different = 0
     for _ in 0..<(LongTests.areOn ? 200_000 : 5_000) {
       var bytes = kernel
       for _ in 0...random.below(3) { bytes[random.below(bytes.count)] = UInt8(random.below(256)) }
       if random.oneIn(10) { bytes.removeLast(random.below(bytes.count)) }
-      different += KernelEntryCode(kernel: bytes).stackSwitches.isEmpty ? 1 : 0
+      different += LinuxEntryCode(kernel: bytes).stackSwitches.isEmpty ? 1 : 0
     }
     #expect(different > 0)
   }

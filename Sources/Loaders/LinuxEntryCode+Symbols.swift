@@ -1,22 +1,7 @@
-/// Where a Linux kernel with symbols has the assembly that it is entered and left by (arch/x86/entry/entry_64.S,
-/// arch/x86/kernel/head_64.S). Linear addresses; what the kernel does not have is empty.
-public struct KernelEntryCode {
-  /// Code that runs on what an interrupt, an exception or a system call has pushed.
-  public var entries: [Range<UInt64>] = []
-  /// The code of system calls: the first instructions, before everything is pushed that an interrupt would push, and
-  /// those that end in SYSRET.
-  public var systemCalls: [Range<UInt64>] = []
-  /// The addresses behind the calls in both.
-  public var returns: [UInt64] = []
-  /// Code that nobody has called: where the kernel, and where a thread of its own begins.
-  public var begins: [Range<UInt64>] = []
-  /// The switch from one task's stack to another's, and its bytes.
-  public var taskSwitch: (code: Range<UInt64>, bytes: [UInt8])?
+public import VMMCore
 
-  /// Addresses behind the calls of C functions that go on to an interrupt stack for them, and what the compiler says of
-  /// the frame there (DW_CFA instructions).
-  public var stackSwitches: [(address: UInt64, instructions: [UInt8])] = []
-
+/// Found in a kernel with symbols (arch/x86/entry/entry_64.S, arch/x86/kernel/head_64.S).
+extension LinuxEntryCode {
   private static let startNames = ["startup_64", "secondary_startup_64"]
   private static let entryNames = ["early_idt_handler_array", "early_idt_handler_common", "rewind_stack_and_make_dead"]
 
@@ -30,24 +15,25 @@ public struct KernelEntryCode {
   }
 
   public init(kernel bytes: [UInt8]) {
-    let names = Set(KernelEntryCode.otherNames + KernelEntryCode.startNames + KernelEntryCode.entryNames)
+    self.init()
+    let names = Set(LinuxEntryCode.otherNames + LinuxEntryCode.startNames + LinuxEntryCode.entryNames)
     let symbols = ELFSymbols(bytes)
-    let found = symbols.code { names.contains($0) || KernelEntryCode.switchesStacks($0) }
+    let found = symbols.code { names.contains($0) || LinuxEntryCode.switchesStacks($0) }
     guard let start = found["__entry_text_start"], let end = found["__entry_text_end"]?.address, start.address < end
     else { return }
     systemCalls = [found["entry_SYSCALL_64"]?.addresses].compactMap(\.self)
     entries = (start.address..<end).without(systemCalls.first)
-    entries += KernelEntryCode.entryNames.compactMap { found[$0]?.addresses }
-    begins += KernelEntryCode.startNames.compactMap { found[$0]?.addresses }
+    entries += LinuxEntryCode.entryNames.compactMap { found[$0]?.addresses }
+    begins += LinuxEntryCode.startNames.compactMap { found[$0]?.addresses }
     taskSwitch = found["__switch_to_asm"].flatMap { found in found.addresses.map { ($0, Array(bytes[found.code])) } }
     if let fork = found["ret_from_fork"], let all = fork.addresses {
-      let thread = KernelEntryCode.threadBegin(in: Array(bytes[fork.code])).map { all.lowerBound + UInt64($0) }
+      let thread = LinuxEntryCode.threadBegin(in: Array(bytes[fork.code])).map { all.lowerBound + UInt64($0) }
       entries.append(all.lowerBound..<(thread ?? all.upperBound))
       if let thread { begins.append(thread..<all.upperBound) }
     }
     let calls = DirectCalls(bytes, symbols)
     returns = (entries + systemCalls).flatMap { calls.returns(in: $0) }
-    let switches = found.filter { KernelEntryCode.switchesStacks($0.key) }.map(\.value.address)
+    let switches = found.filter { LinuxEntryCode.switchesStacks($0.key) }.map(\.value.address)
     for description in ELFFrames(bytes).descriptions(of: Set(switches)) {
       stackSwitches += calls.returns(in: description.code).map { ($0, description.instructions(at: $0 - 1)) }
     }
