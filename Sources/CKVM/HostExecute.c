@@ -2,6 +2,7 @@
 #include "CHostExecute.h"
 
 #include <errno.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,7 @@ struct chost_code {
   uint8_t *write;
   uint8_t *run;  // the same memory; the same address where the host gives only one
   size_t next;   // code goes where none was executed just before
+  uint8_t *stack;  // of 32-bit code: a page below 4 GiB, or MAP_FAILED
 };
 
 static int map_twice(struct chost_code *map) {
@@ -28,7 +30,8 @@ static int map_twice(struct chost_code *map) {
   void *write = MAP_FAILED;
   if (ftruncate(file, SPACE) == 0) {
     write = mmap(NULL, SPACE, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
-    run = mmap(NULL, SPACE, PROT_READ | PROT_EXEC, MAP_SHARED, file, 0);
+    run = mmap(NULL, SPACE, PROT_READ | PROT_EXEC, MAP_SHARED | MAP_32BIT, file, 0);
+    if (run == MAP_FAILED) run = mmap(NULL, SPACE, PROT_READ | PROT_EXEC, MAP_SHARED, file, 0);
   }
   close(file);
   if (write != MAP_FAILED && run != MAP_FAILED) {
@@ -41,7 +44,8 @@ static int map_twice(struct chost_code *map) {
 }
 
 static int map_once(struct chost_code *map) {
-  void *both = mmap(NULL, SPACE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void *both = mmap(NULL, SPACE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+  if (both == MAP_FAILED) both = mmap(NULL, SPACE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (both == MAP_FAILED) return -1;
   *map = (struct chost_code){.write = both, .run = both};
   return 0;
@@ -49,75 +53,116 @@ static int map_once(struct chost_code *map) {
 
 struct chost_code *chost_code_map(void) {
   struct chost_code *map = malloc(sizeof *map);
-  if (map == NULL || map_twice(map) == 0 || map_once(map) == 0) return map;
-  free(map);
-  return NULL;
+  if (map == NULL) return NULL;
+  if (map_twice(map) != 0 && map_once(map) != 0) {
+    free(map);
+    return NULL;
+  }
+  map->stack = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+  return map;
 }
 
 void chost_code_unmap(struct chost_code *map) {
   munmap(map->write, SPACE);
   if (map->run != map->write) munmap(map->run, SPACE);
+  if (map->stack != MAP_FAILED) munmap(map->stack, PAGE);
   free(map);
 }
 
-int chost_execute(struct chost_code *map, const uint8_t *code, size_t length, struct chost_registers *registers) {
-  static const uint8_t ret = 0xc3;
+// Where `length` bytes of code, and a few around them, will run.
+static uintptr_t next_place(struct chost_code *map, size_t length) {
+  if (map->next + length + SLOT > SPACE) map->next = 0;
+  return (uintptr_t)map->run + map->next;
+}
+
+static int run(struct chost_code *map, const uint8_t *code, size_t length, struct chost_registers *registers) {
   int is_one = map->run == map->write;
-  if (length > PAGE) return -E2BIG;
-  if (map->next + length + 1 > SPACE) map->next = 0;
-  uint8_t *place = map->write + map->next;
+  const void *start = (const void *)next_place(map, length);
   if (is_one && mprotect(map->write, SPACE, PROT_READ | PROT_WRITE) != 0) return -errno;
-  memcpy(place, code, length);
-  memcpy(place + length, &ret, 1);
+  memcpy(map->write + map->next, code, length);
   if (is_one && mprotect(map->write, SPACE, PROT_READ | PROT_EXEC) != 0) return -errno;
-  const uint8_t *start = map->run + map->next;
   map->next += (length + SLOT) / SLOT * SLOT;
   chost_call(registers, start);
   return 0;
 }
 
-static volatile int64_t pushed_flags;
-
-static void note_flags(int signal, siginfo_t *info, void *context) {
-  greg_t *registers = ((ucontext_t *)context)->uc_mcontext.gregs;
-  (void)signal, (void)info;
-  pushed_flags = registers[REG_EFL];
-  registers[REG_RIP] += 2;
+int chost_execute(struct chost_code *map, const uint8_t *code, size_t length, struct chost_registers *registers) {
+  uint8_t whole[PAGE];
+  if (length + 1 > sizeof whole) return -E2BIG;
+  memcpy(whole, code, length);
+  whole[length] = 0xc3;  // ret
+  return run(map, whole, length + 1, registers);
 }
 
-static volatile int64_t fault_code;
-static void *volatile fault_page;
+// LAR: the selector is that of a segment of 32-bit code for users (type, S, DPL, P; D and not L).
+static int is_code32(uint32_t selector) {
+  uint32_t rights = 0;
+  uint8_t is_valid = 0;
+  __asm__("lar %2, %0; setz %1" : "+r"(rights), "=q"(is_valid) : "r"(selector) : "cc");
+  return is_valid && (rights & 0x60f800) == 0x40f800;
+}
 
-// The instruction that faults is three bytes long.
-static void note_code(int number, siginfo_t *info, void *context) {
-  greg_t *registers = ((ucontext_t *)context)->uc_mcontext.gregs;
-  if (info->si_addr != fault_page) {
-    signal(number, SIG_DFL);  // somebody else's: it faults again, for good
-    return;
+int chost_execute_legacy(struct chost_code *map, const uint8_t *code, size_t length, struct chost_registers *registers) {
+  enum { CODE32 = 0x23, CODE64 = 0x33 };
+  // mov r11, rsp; push CODE32; lea r10, [rip + 4]; push r10; retfq
+  static const uint8_t there[] = {0x49, 0x89, 0xe3, 0x6a, CODE32, 0x4c, 0x8d, 0x15, 4, 0, 0, 0, 0x41, 0x52, 0x48, 0xcb};
+  // jmp CODE64:back; back: mov rsp, r11; ret
+  uint8_t home[] = {0xea, 0, 0, 0, 0, CODE64, 0, 0x4c, 0x89, 0xdc, 0xc3};
+  uint8_t whole[PAGE];
+  size_t end = sizeof there + length;
+  if (end + sizeof home > sizeof whole) return -E2BIG;
+  uintptr_t back = next_place(map, end + sizeof home) + end + 7;
+  if (back > UINT32_MAX || map->stack == MAP_FAILED || !is_code32(CODE32)) return -ENOSYS;
+  registers->rbx = (uintptr_t)map->stack + PAGE;
+  memcpy(home + 1, &(uint32_t){(uint32_t)back}, 4);
+  memcpy(whole, there, sizeof there);
+  memcpy(whole + sizeof there, code, length);
+  memcpy(whole + end, home, sizeof home);
+  // 32-bit code has half a stack pointer: no signal may come.
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_BLOCK, &all, &before);
+  int status = run(map, whole, end + sizeof home, registers);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  return status;
+}
+
+static struct chost_fault *volatile fault;
+static sigjmp_buf behind_fault;
+
+static void note_fault(int number, siginfo_t *info, void *context) {
+  (void)number, (void)info;
+  mcontext_t *machine = &((ucontext_t *)context)->uc_mcontext;
+  greg_t *registers = machine->gregs;
+  *fault = (struct chost_fault){
+      .rflags = registers[REG_EFL], .error_code = registers[REG_ERR], .address = registers[REG_CR2],
+      .x87_status = machine->fpregs == NULL ? 0 : machine->fpregs->swd};
+  siglongjmp(behind_fault, 1);
+}
+
+int chost_execute_faulting(
+    struct chost_code *map, const uint8_t *code, size_t length, struct chost_registers *registers,
+    struct chost_fault *out) {
+  struct sigaction action = {.sa_sigaction = note_fault, .sa_flags = SA_SIGINFO}, before[2];
+  uint8_t *pages = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (pages == MAP_FAILED) return -ENOMEM;
+  volatile int status = -EFAULT;
+  registers->rbx = (uintptr_t)pages + PAGE;
+  fault = out;
+  if (mprotect(pages + PAGE, PAGE, PROT_NONE) == 0 && sigaction(SIGSEGV, &action, &before[0]) == 0) {
+    if (sigaction(SIGILL, &action, &before[1]) == 0) {
+      // A fault leaves the x87 and the direction flag as they are.
+      if (sigsetjmp(behind_fault, 1) == 0) {
+        status = chost_execute(map, code, length, registers);
+      } else {
+        __asm__ volatile("fninit; cld" : : : "cc");
+        status = 1;
+      }
+      sigaction(SIGILL, &before[1], NULL);
+    }
+    sigaction(SIGSEGV, &before[0], NULL);
   }
-  fault_code = registers[REG_ERR];
-  registers[REG_RIP] += 3;
-}
-
-int64_t chost_update_fault_code(void) {
-  struct sigaction action = {.sa_sigaction = note_code, .sa_flags = SA_SIGINFO}, before;
-  void *page = mmap(NULL, PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (page == MAP_FAILED) return -ENOMEM;
-  fault_code = -EFAULT;
-  fault_page = page;
-  if (sigaction(SIGSEGV, &action, &before) == 0) {
-    // add [rdi], rax; nothing is read or written: the page is not there.
-    __asm__ volatile(".byte 0x48, 0x01, 0x07" : : "D"(page), "a"(0) : "memory", "cc");
-    sigaction(SIGSEGV, &before, NULL);
-  }
-  munmap(page, PAGE);
-  return fault_code;
-}
-
-int64_t chost_fault_flags(void) {
-  struct sigaction action = {.sa_sigaction = note_flags, .sa_flags = SA_SIGINFO}, before;
-  if (sigaction(SIGILL, &action, &before) != 0) return -errno;
-  __asm__ volatile("ud2");
-  sigaction(SIGILL, &before, NULL);
-  return pushed_flags;
+  out->address -= (uintptr_t)pages + PAGE;
+  munmap(pages, 2 * PAGE);
+  return status;
 }

@@ -95,6 +95,18 @@ enum DebuggingProbe {
     }
   }
 
+  /// XOR EAX, EAX; MOV EAX, 40000000H; ROL EAX, 3; HLT: where OF is kept in user mode, it is set.
+  static let kernelRotatesByCL: Bool = {
+    let code: [UInt8] = [0x31, 0xc0, 0xb8, 0, 0, 0, 0x40, 0xc1, 0xc0, 3]
+    // Not the default model: that asks here.
+    let model = CPUModel(name: "probe", leaves: (try? System().supportedLeaves()) ?? [])
+    guard let guest = try? ProbeGuest(kernel: code + M.hlt),
+      let engine = try? KVMEngine(memory: guest.memory, cpuModel: model),
+      (try? engine.setState(guest.state)) != nil, case .halt = try? engine.run(.free), let state = try? engine.state()
+    else { return false }
+    return state.rflags & 1 << 11 != 0
+  }()
+
   static func firstStepMoves() throws -> Bool {
     let guest = try ProbeGuest(kernel: M.nop + M.hlt)
     let engine = try KVMEngine(memory: guest.memory)

@@ -15,22 +15,57 @@ enum HostUndefined {
     guard let map = unsafe chost_code_map() else { return nil }
     defer { unsafe chost_code_unmap(map) }
     var works = true
-    let probe = UndefinedProbe(has: { host.has($0) }) { code, registers in
+    func execute(_ code: [UInt8], _ registers: UndefinedProbe.Registers, legacy: Bool) -> UndefinedProbe.Registers? {
       var words = chost_registers(
         rax: registers.rax, rcx: registers.rcx, rdx: registers.rdx, rbx: registers.rbx,
         rflags: registers.flags & 0x8d5 | 0x202)
-      if unsafe chost_execute(map, code, code.count, &words) != 0 { works = false }
+      let status =
+        unsafe legacy
+        ? chost_execute_legacy(map, code, code.count, &words) : chost_execute(map, code, code.count, &words)
+      guard status == 0 else { return nil }
       return UndefinedProbe.Registers(
         rax: words.rax, rcx: words.rcx, rdx: words.rdx, rbx: words.rbx, flags: words.rflags)
     }
+    func must(legacy: Bool) -> UndefinedProbe.Execute {
+      { code, registers in
+        if let end = execute(code, registers, legacy: legacy) { return end }
+        works = false
+        return registers
+      }
+    }
+    let hasLegacyCode = execute([0x90], .init(), legacy: true) != nil
+    let probe = UndefinedProbe(
+      has: { host.has($0) }, execute: must(legacy: false), executeLegacy: hasLegacyCode ? must(legacy: true) : nil)
     var profile = probe.profile()
-    let flags = chost_fault_flags()
-    // RF, bit 16.
-    profile[.faultsKeepResumeFlag] = flags >= 0 && flags >> 16 & 1 == 0
-    let code = chost_update_fault_code()
-    // W/R, bit 1.
-    profile[.readsBeforeUpdates] = code >= 0 && code & 2 == 0
+    unsafe addFaults(map, to: &profile)
     return works ? profile : nil
+  }
+
+  /// What faults and their kin show.
+  private static func addFaults(_ map: OpaquePointer, to profile: inout UndefinedProfile) {
+    /// The fault of code between whose bytes RBX is where accessible memory ends; nil without one.
+    func fault(_ code: [UInt8]) -> chost_fault? {
+      var registers = chost_registers(rax: 0, rcx: 0, rdx: 0, rbx: 0, rflags: 0x202)
+      var fault = chost_fault()
+      return unsafe chost_execute_faulting(map, code, code.count, &registers, &fault) == 1 ? fault : nil
+    }
+    // UD2. RF is bit 16.
+    if let flags = fault([0x0f, 0x0b])?.rflags { profile[.faultsKeepResumeFlag] = flags & 1 << 16 == 0 }
+    // ADD [RBX], RAX. W/R is bit 1.
+    if let code = fault([0x48, 0x01, 0x03])?.error_code { profile[.readsBeforeUpdates] = code & 2 == 0 }
+    // LEA RDI, [RBX - 4]; MOV ECX, 16; MOV AL, 55H; STC; REPNE SCASB: of 55H and 0 there is no carry.
+    let scan: [UInt8] = [0x48, 0x8d, 0x7b, 0xfc, 0xb9, 16, 0, 0, 0, 0xb0, 0x55, 0xf9, 0xf2, 0xae]
+    if let flags = fault(scan)?.rflags { profile[.restoresStringFlags] = flags & 1 != 0 }
+    // FNINIT; PUSH 37EH; FLDCW [RSP]; FISTP QWORD [RBX]; FNINIT; POP RAX: nothing is there to be stored.
+    let store: [UInt8] = [0xdb, 0xe3, 0x68, 0x7e, 3, 0, 0, 0xd9, 0x2c, 0x24, 0xdf, 0x3b, 0xdb, 0xe3, 0x58]
+    profile[.skipsStoresOfX87Errors] = fault(store) == nil
+    // MOV RDI, RBX; MASKMOVDQU XMM0, XMM1
+    profile[.checksUpperHalfFirst] = fault([0x48, 0x89, 0xdf, 0x66, 0x0f, 0xf7, 0xc1])?.address == 8
+    // FNINIT; FLD1; FLD1; MOVD [RBX], MM0. TOP is bits 11 to 13.
+    let move: [UInt8] = [0xdb, 0xe3, 0xd9, 0xe8, 0xd9, 0xe8, 0x0f, 0x7e, 0x03]
+    if let status = fault(move)?.x87_status { profile[.mmxStoresClearTop] = status & 0x3800 == 0 }
+    let rotatesAlike = profile[.rotate] == profile[.rotateByImmediate]
+    profile[.kernelRotatesByCL] = !rotatesAlike && DebuggingProbe.kernelRotatesByCL
   }
 
   /// What CPUID says to this process.

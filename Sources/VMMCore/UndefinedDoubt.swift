@@ -31,7 +31,7 @@ public struct UndefinedDoubt: Equatable, Sendable {
     case .flags(let flags): flags.flags.contains { profile[flags][$0] == .other }
     // Their last bit is not that of any CPU everywhere.
     case .result(.transcendentals): true
-    case .result(let result): profile[result] != 0
+    case .result(let result): !profile.isImitated(result)
     }
   }
 }
@@ -60,13 +60,16 @@ extension UndefinedFlags {
     case .shiftLeft: "SHL"
     case .shiftRight: "SHR"
     case .shiftArithmetic: "SAR"
-    case .rotate: "ROL or ROR"
+    case .rotate: "ROL or ROR by CL or of memory"
+    case .rotateByImmediate: "ROL or ROR of a register by an immediate"
     case .rotateThroughCarry: "RCL or RCR"
     case .doubleShift: "SHLD or SHRD"
     case .bitFields: "BLSI, BLSMSK, BLSR or BZHI"
     case .andNot: "ANDN"
     case .bitExtract: "BEXTR"
     case .logic: "AND, OR, XOR or TEST"
+    case .asciiAdjust: "AAA or AAS"
+    case .decimalAdjust: "DAA or DAS"
     }
   }
 }

@@ -14,6 +14,11 @@ public enum FlagChoice: UInt8, Sendable, CaseIterable {
   case signChange
   /// None of these: nothing imitates it.
   case other
+  /// OF of a shift or rotation as the first of its places alone leaves it; as it was where RCL and RCR go round as a
+  /// whole.
+  case firstPlace
+  /// As the one addition or subtraction of all that AAA, AAS, DAA and DAS adjust leaves it.
+  case adjustment
 }
 
 /// A status flag by its place in a rule.
@@ -24,8 +29,8 @@ public enum StatusFlag: Int, Sendable, CaseIterable {
   public var mask: UInt64 { [1 << 0, 1 << 2, 1 << 4, 1 << 6, 1 << 7, 1 << 11][rawValue] }
 }
 
-/// What an instruction does with its undefined flags: a choice for each, three bits in the order of `StatusFlag`, the
-/// defined ones 0.
+/// What an instruction does with its undefined flags: a choice for each, its lower three bits in the order of
+/// `StatusFlag`, and behind all of them the fourth ones; the defined ones 0.
 public struct FlagRule: Equatable, Hashable, Sendable {
   public var word: UInt32
 
@@ -38,10 +43,14 @@ public struct FlagRule: Equatable, Hashable, Sendable {
   }
 
   public subscript(flag: StatusFlag) -> FlagChoice {
-    get { FlagChoice(rawValue: UInt8(word >> UInt32(3 * flag.rawValue) & 7)) ?? .other }
+    get {
+      let low = UInt8(word >> UInt32(3 * flag.rawValue) & 7)
+      return FlagChoice(rawValue: low | UInt8(word >> UInt32(18 + flag.rawValue) & 1) << 3) ?? .other
+    }
     set {
-      let shift = UInt32(3 * flag.rawValue)
-      word = word & ~(7 << shift) | UInt32(newValue.rawValue) << shift
+      let (low, high) = (UInt32(3 * flag.rawValue), UInt32(18 + flag.rawValue))
+      word = word & ~(7 << low | 1 << high)
+      word |= UInt32(newValue.rawValue & 7) << low | UInt32(newValue.rawValue >> 3) << high
     }
   }
 }
@@ -63,7 +72,7 @@ public struct FlagRule: Equatable, Hashable, Sendable {
   case shiftLeft
   case shiftRight
   case shiftArithmetic
-  /// ROL and ROR; RCL and RCR.
+  /// ROL and ROR by CL, and of memory; RCL and RCR.
   case rotate
   case rotateThroughCarry
   /// SHLD and SHRD, by no more places than the operand has.
@@ -74,6 +83,11 @@ public struct FlagRule: Equatable, Hashable, Sendable {
   case bitExtract
   /// AND, OR, XOR and TEST: AF.
   case logic
+  /// AAA and AAS, and DAA and DAS: in 16- and 32-bit code.
+  case asciiAdjust
+  case decimalAdjust
+  /// ROL and ROR of a register by an immediate.
+  case rotateByImmediate
 
   /// The flags that they leave undefined.
   public var flags: [StatusFlag] {
@@ -83,12 +97,17 @@ public struct FlagRule: Equatable, Hashable, Sendable {
     case .multiply: [.pf, .af, .zf, .sf]
     case .divide: [.cf, .pf, .af, .zf, .sf, .of]
     case .shiftLeft, .shiftRight, .shiftArithmetic, .doubleShift: [.af, .of]
-    case .rotate, .rotateThroughCarry: [.of]
+    case .rotate, .rotateByImmediate, .rotateThroughCarry: [.of]
     case .bitFields, .andNot: [.pf, .af]
     case .bitExtract: [.pf, .af, .sf]
     case .logic: [.af]
+    case .asciiAdjust: [.pf, .zf, .sf, .of]
+    case .decimalAdjust: [.of]
     }
   }
+
+  /// They exist in 16- and 32-bit code only.
+  public var isLegacy: Bool { self == .asciiAdjust || self == .decimalAdjust }
 
   /// As AMD's family 1Ah does: measured there, by every form of the fuzzer.
   public var reference: FlagRule {
@@ -100,10 +119,12 @@ public struct FlagRule: Equatable, Hashable, Sendable {
     case .divide: FlagRule([.pf: .cleared, .af: .set, .zf: .cleared, .sf: .cleared])
     case .shiftLeft, .doubleShift: FlagRule([.af: .set, .of: .onePlace])
     case .shiftRight, .shiftArithmetic: FlagRule([.af: .set, .of: .cleared])
-    case .rotate, .rotateThroughCarry: FlagRule([.of: .onePlace])
+    case .rotate, .rotateByImmediate, .rotateThroughCarry: FlagRule([.of: .onePlace])
     case .bitFields, .andNot: FlagRule([.pf: .result, .af: .cleared])
     case .bitExtract: FlagRule([.pf: .result, .af: .set, .sf: .cleared])
     case .logic: FlagRule([.af: .cleared])
+    case .asciiAdjust: FlagRule([.pf: .adjustment, .zf: .adjustment, .sf: .adjustment, .of: .adjustment])
+    case .decimalAdjust: FlagRule([.of: .adjustment])
     }
   }
 
@@ -113,9 +134,9 @@ public struct FlagRule: Equatable, Hashable, Sendable {
     if flag == .sf || flag == .zf || flag == .pf { tried += [.result, .source] }
     if flag == .of { tried += [.signChange] }
     switch self {
-    case .shiftLeft, .doubleShift, .rotate, .rotateThroughCarry: break
-    default: tried.removeAll { $0 == .onePlace }
+    case .shiftLeft, .doubleShift, .rotate, .rotateByImmediate, .rotateThroughCarry:
+      return flag == .of ? tried + [.firstPlace] : tried
+    default: return tried
     }
-    return tried
   }
 }

@@ -13,17 +13,24 @@ public struct UndefinedProbe {
     }
   }
 
-  /// Executes 64-bit user code, which may push onto its stack, between these registers.
+  /// Executes user code between these registers: 64-bit code, which may push onto its stack, or 32-bit code, for which
+  /// RBX is the end of memory to push into.
   public typealias Execute = (_ code: [UInt8], _ registers: Registers) -> Registers
 
   private static let statusFlags: UInt64 = 0x8d5
 
   private let execute: Execute
+  private let executeLegacy: Execute?
   private let has: (CPUFeature) -> Bool
 
-  /// - Parameter has: the CPU executes the feature's instructions.
-  public init(has: @escaping (CPUFeature) -> Bool, execute: @escaping Execute) {
+  /// - Parameters:
+  ///   - has: the CPU executes the feature's instructions.
+  ///   - executeLegacy: executes 32-bit code; without it, what only that has is taken for the reference's.
+  public init(
+    has: @escaping (CPUFeature) -> Bool, execute: @escaping Execute, executeLegacy: Execute? = nil
+  ) {
     self.execute = execute
+    self.executeLegacy = executeLegacy
     self.has = has
   }
 
@@ -33,9 +40,18 @@ public struct UndefinedProbe {
     for flags in UndefinedFlags.allCases { profile[flags] = rule(of: flags) }
     profile[.scanOfZeroClearsUpperHalf] =
       execute([0x0f, 0xbc, 0xc3], Registers(rax: 0x1122_3344_5566_7788, rbx: 0)).rax >> 32 == 0
+    // REP STOSB with a prefix for ECX.
+    profile[.repeatOfZeroClearsUpperHalves] = execute([0x67, 0xf3, 0xaa], Registers(rcx: 1 << 32)).rcx == 0
     profile.longDoubleShift = longDoubleShift()
-    profile[.narrowsX87Pointers] = narrowsX87Pointers()
+    let loaded = loadedX87Pointers()
+    profile[.narrowsX87Pointers] = loaded.instruction == Self.pointer | 0xffff << 48
+    profile[.keepsX87OperandPointers] = loaded.operand == Self.pointer | 1 << 60
+    let pointers = x87Pointers()
+    profile[.alwaysSavesX87Pointers] = pointers.instruction
+    profile[.notesX87OperandsOfErrors] = pointers.instruction && !pointers.opcode
+    profile[.sumsDotProductsByLane] = has(.sse41) && sumsDotProductsByLane()
     profile[.leavesX87Gaps] = leavesX87Gaps()
+    profile[.pushesSegmentsAsWords] = executeLegacy.map(pushesSegmentsAsWords) ?? false
     for result in UndefinedProfile.Result.allCases {
       let found = digest(of: result)
       profile[result] = found == result.reference ? 0 : max(found, 1)
@@ -51,12 +67,14 @@ public struct UndefinedProbe {
     var before: UInt64
     var after: UInt64
     var result: UInt64
+    /// The flags after the sample's model.
+    var model: UInt64
   }
 
   private func rule(of flags: UndefinedFlags) -> FlagRule {
     let samples = flags.samples.filter { $0.needs.map { has($0) } ?? true }
-    guard !samples.isEmpty else { return flags.reference }
-    let outcomes = samples.flatMap { sample in [0, Self.statusFlags].map { outcome(of: sample, from: $0) } }
+    guard !samples.isEmpty, let run = flags.isLegacy ? executeLegacy : execute else { return flags.reference }
+    let outcomes = samples.flatMap { sample in [0, Self.statusFlags].map { outcome(of: sample, from: $0, run) } }
     var rule = FlagRule([:])
     for flag in flags.flags {
       rule[flag] =
@@ -67,13 +85,15 @@ public struct UndefinedProbe {
     return rule
   }
 
-  private func outcome(of sample: UndefinedSample, from flags: UInt64) -> Outcome {
+  private func outcome(of sample: UndefinedSample, from flags: UInt64, _ run: Execute) -> Outcome {
     var start = sample.start
     start.flags = flags
     let before = sample.context.isEmpty ? flags : execute(sample.context, start).flags & Self.statusFlags
-    let end = execute(sample.context + sample.code, start)
+    let end = run(sample.context + sample.code, start)
+    let model = sample.model.isEmpty ? 0 : execute(sample.model, start).flags
     return Outcome(
-      sample: sample, before: before, after: end.flags & Self.statusFlags, result: sample.hasResult ? end.rax : 0)
+      sample: sample, before: before, after: end.flags & Self.statusFlags, result: sample.hasResult ? end.rax : 0,
+      model: model)
   }
 
   private func predict(_ choice: FlagChoice, _ flag: StatusFlag, _ outcome: Outcome) -> Bool {
@@ -89,6 +109,7 @@ public struct UndefinedProbe {
       let second = outcome.sample.movesRight ? result >> (top - 1) : outcome.after & StatusFlag.cf.mask
       return (result >> top ^ second) & 1 != 0
     case .signChange: return (result ^ source) >> top & 1 != 0
+    case .firstPlace, .adjustment: return outcome.model & flag.mask != 0
     }
   }
 
@@ -119,18 +140,53 @@ public struct UndefinedProbe {
     return [.secondTwice, .firstAgain].first { fits($0) } ?? .other
   }
 
-  /// What comes back of a pointer to the last x87 instruction that FXRSTOR64 has loaded, with an exception pending.
-  private func narrowsX87Pointers() -> Bool {
-    let pointer: UInt64 = 0x55_8000_0000_0001
+  /// DPPS of a NaN in lane 0 and another in lane 1.
+  private func sumsDotProductsByLane() -> Bool {
+    let code: [UInt8] = [
+      // MOVD XMM0, EAX; MOVD XMM1, EBX; PUNPCKLDQ XMM0, XMM1; DPPS XMM0, XMM0, 31H; MOVD EAX, XMM0
+      0x66, 0x0f, 0x6e, 0xc0, 0x66, 0x0f, 0x6e, 0xcb, 0x66, 0x0f, 0x62, 0xc1, 0x66, 0x0f, 0x3a, 0x40, 0xc0, 0x31, 0x66,
+      0x0f, 0x7e, 0xc0,
+    ]
+    return execute(code, Registers(rax: 0x7fc0_0010, rbx: 0x7fc0_0011)).rax == 0x7fc0_0011
+  }
+
+  /// FXSAVE64 behind FNINIT and FLD1, with no exception pending: whether FIP is there, and whether FOP.
+  private func x87Pointers() -> (instruction: Bool, opcode: Bool) {
+    let code: [UInt8] = [
+      // MOV RCX, RSP; AND RSP, -16; SUB RSP, 512; FNINIT; FLD1; FXSAVE64 [RSP]
+      0x48, 0x89, 0xe1, 0x48, 0x83, 0xe4, 0xf0, 0x48, 0x81, 0xec, 0, 2, 0, 0, 0xdb, 0xe3, 0xd9, 0xe8, 0x48, 0x0f, 0xae,
+      0x04, 0x24,
+      // MOV RAX, [RSP + 8]; MOVZX EDX, WORD [RSP + 6]; FNINIT; MOV RSP, RCX
+      0x48, 0x8b, 0x44, 0x24, 0x08, 0x0f, 0xb7, 0x54, 0x24, 0x06, 0xdb, 0xe3, 0x48, 0x89, 0xcc,
+    ]
+    let end = execute(code, Registers())
+    return (end.rax != 0, end.rdx != 0)
+  }
+
+  /// Of 57 bits that are positive, and of 48 that are negative.
+  private static let pointer: UInt64 = 0x55_8000_0000_0001
+
+  /// What comes back of pointers of the last x87 instruction that FXRSTOR64 has loaded, with an exception pending: to
+  /// itself, and, with bit 60 set, to its operand.
+  private func loadedX87Pointers() -> (instruction: UInt64, operand: UInt64) {
     let code: [UInt8] = [
       // MOV RCX, RSP; AND RSP, -16; SUB RSP, 512; FNINIT; FXSAVE64 [RSP]
       0x48, 0x89, 0xe1, 0x48, 0x83, 0xe4, 0xf0, 0x48, 0x81, 0xec, 0, 2, 0, 0, 0xdb, 0xe3, 0x48, 0x0f, 0xae, 0x04, 0x24,
-      // MOV DWORD [RSP], control and status: invalid operation, unmasked; MOV [RSP + 8], RAX; FXRSTOR64 [RSP]
-      0xc7, 0x04, 0x24, 0x7e, 0x03, 0x81, 0x80, 0x48, 0x89, 0x44, 0x24, 0x08, 0x48, 0x0f, 0xae, 0x0c, 0x24,
-      // FXSAVE64 [RSP]; MOV RAX, [RSP + 8]; FNINIT; MOV RSP, RCX
-      0x48, 0x0f, 0xae, 0x04, 0x24, 0x48, 0x8b, 0x44, 0x24, 0x08, 0xdb, 0xe3, 0x48, 0x89, 0xcc,
+      // MOV DWORD [RSP], control and status: invalid operation, unmasked; MOV [RSP + 8], RAX; MOV [RSP + 16], RDX
+      0xc7, 0x04, 0x24, 0x7e, 0x03, 0x81, 0x80, 0x48, 0x89, 0x44, 0x24, 0x08, 0x48, 0x89, 0x54, 0x24, 0x10,
+      // FXRSTOR64 [RSP]; FXSAVE64 [RSP]; MOV RAX, [RSP + 8]; MOV RDX, [RSP + 16]; FNINIT; MOV RSP, RCX
+      0x48, 0x0f, 0xae, 0x0c, 0x24, 0x48, 0x0f, 0xae, 0x04, 0x24, 0x48, 0x8b, 0x44, 0x24, 0x08, 0x48, 0x8b, 0x54, 0x24,
+      0x10, 0xdb, 0xe3, 0x48, 0x89, 0xcc,
     ]
-    return execute(code, Registers(rax: pointer)).rax == pointer | 0xffff << 48
+    let end = execute(code, Registers(rax: Self.pointer, rdx: Self.pointer | 1 << 60))
+    return (end.rax, end.rdx)
+  }
+
+  /// PUSH FS over ones.
+  private func pushesSegmentsAsWords(_ execute: Execute) -> Bool {
+    // MOV ESP, EBX; PUSH -1; POP EAX; PUSH FS; POP EAX
+    let code: [UInt8] = [0x89, 0xdc, 0x6a, 0xff, 0x58, 0x0f, 0xa0, 0x58]
+    return execute(code, Registers()).rax >> 16 & 0xffff == 0xffff
   }
 
   /// What FXSAVE64 leaves behind the first x87 register of memory that was all ones.

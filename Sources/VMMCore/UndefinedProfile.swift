@@ -28,6 +28,35 @@ public struct UndefinedProfile: Equatable, Sendable {
     case readsBeforeUpdates = 68
     /// FXSAVE and XSAVE write ten bytes for an x87 register and leave the six behind them as they are: emulated CPUs.
     case leavesX87Gaps = 69
+    /// FXSAVE and XSAVE save the pointers of the last x87 instruction always, and not only while an exception is
+    /// pending: all but AMD's.
+    case alwaysSavesX87Pointers = 70
+    /// DPPS and DPPD take the sums of each lane in an order of its own, so that lanes have other NaNs.
+    case sumsDotProductsByLane = 71
+    /// Only an x87 instruction that leaves an unmasked exception pending notes its opcode and its operand's address
+    /// (Intel SDM vol. 1, 8.1.8 and 8.1.9); all note their own.
+    case notesX87OperandsOfErrors = 72
+    /// FXRSTOR and XRSTOR with REX.W keep all bits of the address of the x87's last operand.
+    case keepsX87OperandPointers = 73
+    /// PUSH of a segment register with 32 bits writes 16 of them, and leaves the upper ones in memory alone (Intel SDM
+    /// vol. 2, PUSH).
+    case pushesSegmentsAsWords = 74
+    /// A fault in REP CMPS or REP SCAS puts back the flags of before the instruction (Intel SDM vol. 2, REP).
+    case restoresStringFlags = 75
+    /// An x87 store that ends in an unmasked exception, and stores nothing, does not look at its operand's address.
+    case skipsStoresOfX87Errors = 76
+    /// MASKMOVDQU looks at the upper half of its operand first, which a page fault's address tells.
+    case checksUpperHalfFirst = 77
+    /// A store of an MMX register has taken TOP back to 0 when it faults.
+    case mmxStoresClearTop = 78
+    /// In kernel mode ROL and ROR of a register by an immediate do as those by CL: hosts whose KVM emulates it.
+    case kernelRotatesByCL = 79
+    /// A repeated string instruction of 64-bit code that counts in ECX, which is 0, clears the upper half of RCX, MOVS
+    /// and STOS those of the addresses that they write with.
+    case repeatOfZeroClearsUpperHalves = 80
+
+    /// Its place in a word of all of them.
+    @inlinable public var bit: UInt64 { 1 << UInt64(rawValue & 63) }
 
     /// In words, where it is so and where it is not.
     fileprivate func text(_ holds: Bool) -> String {
@@ -37,6 +66,17 @@ public struct UndefinedProfile: Equatable, Sendable {
       case .narrowsX87Pointers: "x87Pointers: \(holds ? 48 : 57) bits"
       case .readsBeforeUpdates: "updates of memory: fault as \(holds ? "reads" : "writes")"
       case .leavesX87Gaps: "x87 registers: saved as \(holds ? 10 : 16) bytes"
+      case .alwaysSavesX87Pointers: "x87Pointers: saved \(holds ? "always" : "with an exception")"
+      case .sumsDotProductsByLane: "NaNs of DPPS: \(holds ? "by lane" : "one")"
+      case .notesX87OperandsOfErrors: "x87Pointers: opcode and operand of \(holds ? "errors" : "all")"
+      case .keepsX87OperandPointers: "x87Pointers: operand's \(holds ? "as loaded" : "canonical")"
+      case .pushesSegmentsAsWords: "PUSH of a segment: \(holds ? 16 : 32) bits"
+      case .restoresStringFlags: "faults of REP CMPS, SCAS: flags \(holds ? "put back" : "of the last iteration")"
+      case .skipsStoresOfX87Errors: "x87 stores of errors: address \(holds ? "not " : "")looked at"
+      case .checksUpperHalfFirst: "MASKMOVDQU: \(holds ? "upper" : "lower") half first"
+      case .mmxStoresClearTop: "faults of MMX stores: TOP \(holds ? "cleared" : "kept")"
+      case .repeatOfZeroClearsUpperHalves: "REP with ECX of 0: upper halves \(holds ? "cleared" : "kept")"
+      case .kernelRotatesByCL: "rotateByImmediate: in kernel mode \(holds ? "as by CL" : "the same")"
       }
     }
   }
@@ -53,7 +93,8 @@ public struct UndefinedProfile: Equatable, Sendable {
 
   private var rules: [FlagRule] = UndefinedFlags.allCases.map(\.reference)
   public var longDoubleShift = LongDoubleShift.secondTwice
-  private var traits: Set<Trait> = []
+  /// A bit each, by `Trait.bit`.
+  public private(set) var traits: UInt64 = 0
   /// Digests of samples where they are not the reference's; 0 where they are.
   private var results = [UInt32](repeating: 0, count: Result.allCases.count)
 
@@ -66,8 +107,8 @@ public struct UndefinedProfile: Equatable, Sendable {
   }
 
   public subscript(trait: Trait) -> Bool {
-    get { traits.contains(trait) }
-    set { if newValue { traits.insert(trait) } else { traits.remove(trait) } }
+    get { traits & trait.bit != 0 }
+    set { traits = newValue ? traits | trait.bit : traits & ~trait.bit }
   }
 
   public subscript(result: Result) -> UInt32 {
@@ -83,7 +124,7 @@ public struct UndefinedProfile: Equatable, Sendable {
 extension UndefinedProfile {
   /// The profiles with names.
   public static let named: [(name: String, profile: UndefinedProfile)] = [
-    ("amd-1ah", reference), ("amd-19h", amd19h), ("qemu-tcg", qemu),
+    ("amd-1ah", reference), ("amd-19h", amd19h), ("intel", intel), ("qemu-tcg", qemu),
   ]
 
   /// As seen on model 1 (Zen 3): BSF and BSR write ZF and leave the others, and linear addresses have 48 bits. Model
@@ -93,6 +134,36 @@ extension UndefinedProfile {
     profile[.bitScan] = FlagRule([:])
     profile[.bitScanOfZero] = FlagRule([:])
     profile[.narrowsX87Pointers] = true
+    return profile
+  }()
+
+  /// As seen on family 6, model CFh (Emerald Rapids).
+  private static let intel: UndefinedProfile = {
+    var profile = UndefinedProfile()
+    profile[.bitCount][.of] = .cleared
+    profile[.multiply] = FlagRule([.pf: .result, .af: .cleared, .zf: .cleared, .sf: .result])
+    profile[.divide] = FlagRule([:])
+    profile[.shiftLeft] = FlagRule([.af: .cleared, .of: .firstPlace])
+    profile[.shiftRight] = FlagRule([.af: .cleared, .of: .signChange])
+    profile[.shiftArithmetic][.af] = .cleared
+    profile[.doubleShift] = FlagRule([.af: .cleared, .of: .firstPlace])
+    profile[.rotate] = FlagRule([.of: .firstPlace])
+    profile[.rotateByImmediate] = FlagRule([.of: .kept])
+    profile[.rotateThroughCarry] = FlagRule([.of: .firstPlace])
+    profile[.bitFields][.pf] = .cleared
+    profile[.andNot][.pf] = .cleared
+    profile[.bitExtract] = FlagRule([.pf: .cleared, .af: .cleared, .sf: .cleared])
+    profile[.asciiAdjust] = FlagRule([.pf: .result, .zf: .result, .sf: .cleared, .of: .cleared])
+    profile[.decimalAdjust] = FlagRule([.of: .cleared])
+    profile.longDoubleShift = .firstAgain
+    let traits: [Trait] = [
+      .alwaysSavesX87Pointers, .notesX87OperandsOfErrors, .keepsX87OperandPointers, .skipsStoresOfX87Errors,
+      .sumsDotProductsByLane, .pushesSegmentsAsWords, .restoresStringFlags, .checksUpperHalfFirst, .mmxStoresClearTop,
+      .repeatOfZeroClearsUpperHalves,
+    ]
+    for trait in traits { profile[trait] = true }
+    profile[.approximations] = intelApproximations
+    profile[.transcendentals] = 0xc580_ad7e
     return profile
   }()
 
@@ -144,6 +215,14 @@ extension UndefinedProfile {
     return items
   }
 
+  /// What RCPPS and RSQRTPS of Intel's CPUs yield in the probe's samples.
+  public static let intelApproximations: UInt32 = 0x07b8_228e
+
+  /// The software engine has these results, too.
+  public func isImitated(_ result: Result) -> Bool {
+    self[result] == 0 || result == .approximations && self[result] == Self.intelApproximations
+  }
+
   /// What no engine imitates: the software engine does as the reference there.
   public var inimitable: [String] {
     var items: [String] = []
@@ -153,7 +232,7 @@ extension UndefinedProfile {
       if !others.isEmpty { items.append("\(flags.instructions) (\(others.map { "\($0)" }.joined(separator: ", ")))") }
     }
     if longDoubleShift == .other { items.append("SHLD or SHRD of 16 bits by more than 16") }
-    return items + Result.allCases.filter { self[$0] != 0 }.map(\.instructions)
+    return items + Result.allCases.filter { !isImitated($0) }.map(\.instructions)
   }
 }
 

@@ -12,11 +12,20 @@ internal import VMMCore
   }
 
   private func probe(_ profile: UndefinedProfile, inBlocks: Bool) throws -> UndefinedProbe {
-    let machine = try Machine(.long64, undefined: profile) { $0.cr4 |= CR4.osxsave }
-    return UndefinedProbe(has: { _ in true }) { code, registers in
+    UndefinedProbe(
+      has: { _ in true }, execute: try executor(.long64, profile, inBlocks),
+      executeLegacy: try executor(.protected32, profile, inBlocks))
+  }
+
+  private func executor(_ mode: Machine.Mode, _ profile: UndefinedProfile, _ inBlocks: Bool) throws
+    -> UndefinedProbe.Execute
+  {
+    let machine = try Machine(mode, undefined: profile) { $0.cr4 |= CR4.osxsave }
+    return { code, registers in
       let end = machine.place(code + [0xf4])
       let cpu = machine.cpu
       (cpu.rax, cpu.rcx, cpu.rdx, cpu.rbx) = (registers.rax, registers.rcx, registers.rdx, registers.rbx)
+      if mode == .protected32 { cpu.rbx = 0x7000 }
       cpu.rflags = registers.flags | 2
       cpu.rip = Machine.codeAddress
       if inBlocks {
@@ -28,6 +37,11 @@ internal import VMMCore
       return UndefinedProbe.Registers(rax: cpu.rax, rcx: cpu.rcx, rdx: cpu.rdx, rbx: cpu.rbx, flags: cpu.rflags)
     }
   }
+
+  /// What only a fault shows, which the probe of a host looks for apart.
+  private static let traitsOfFaults: [UndefinedProfile.Trait] = [
+    .restoresStringFlags, .skipsStoresOfX87Errors, .checksUpperHalfFirst, .mmxStoresClearTop,
+  ]
 
   /// But for transcendental functions, whose last bit the software CPU has from exact arithmetic.
   private func withoutTranscendentals(_ profile: UndefinedProfile) -> UndefinedProfile {
@@ -41,7 +55,8 @@ internal import VMMCore
     for (name, profile) in UndefinedProfile.named {
       let found = withoutTranscendentals(try found(in: profile, inBlocks: inBlocks))
       var wanted = withoutTranscendentals(profile)
-      for result in UndefinedProfile.Result.allCases { wanted[result] = 0 }
+      for result in UndefinedProfile.Result.allCases where !profile.isImitated(result) { wanted[result] = 0 }
+      for trait in Self.traitsOfFaults { wanted[trait] = false }
       // What cannot be imitated is as in the reference.
       for flags in UndefinedFlags.allCases {
         for flag in flags.flags where wanted[flags][flag] == .other { wanted[flags][flag] = flags.reference[flag] }
@@ -64,6 +79,12 @@ internal import VMMCore
       profile[.scanOfZeroClearsUpperHalf] = random.chance(50)
       profile[.narrowsX87Pointers] = random.chance(50)
       profile[.leavesX87Gaps] = random.chance(50)
+      profile[.alwaysSavesX87Pointers] = random.chance(50)
+      profile[.notesX87OperandsOfErrors] = profile[.alwaysSavesX87Pointers] && random.chance(50)
+      profile[.keepsX87OperandPointers] = random.chance(50)
+      profile[.sumsDotProductsByLane] = random.chance(50)
+      profile[.pushesSegmentsAsWords] = random.chance(50)
+      profile[.repeatOfZeroClearsUpperHalves] = random.chance(50)
       // What a result of zero has it like is set.
       profile[.bitScanOfZero][.pf] = .result
       let found = withoutTranscendentals(try found(in: profile, inBlocks: inBlocks))

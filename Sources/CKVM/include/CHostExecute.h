@@ -18,10 +18,19 @@ void chost_code_unmap(struct chost_code *map);
 /// RCX, RDX, RBX, the flags, XMM0, XMM1 and the x87, which it leaves empty; it must not fault. Returns 0 or -errno.
 int chost_execute(struct chost_code *map, const uint8_t *code, size_t length, struct chost_registers *registers);
 
-/// RFLAGS as UD2 pushes them, or -errno. SIGILL is this function's meanwhile.
-int64_t chost_fault_flags(void);
+/// The same with 32-bit code, for which RBX is the end of 64 bytes to push into. -ENOSYS where the host has no segment or no place for it.
+int chost_execute_legacy(struct chost_code *map, const uint8_t *code, size_t length, struct chost_registers *registers);
 
-/// The error code of the page fault of ADD [m], RAX (bit 1: a write), or -errno. SIGSEGV is this function's meanwhile.
-int64_t chost_update_fault_code(void);
+/// A fault: RFLAGS and the error code as they were pushed, CR2 less the address that RBX had, and the x87's status word.
+struct chost_fault {
+  uint64_t rflags, error_code, address;
+  uint16_t x87_status;
+};
+
+/// `chost_execute` of code that may fault, with RBX the end of a page that may be used, behind which nothing may be. 1
+/// after a fault (`out`), 0 without one, or -errno. SIGSEGV and SIGILL are this function's meanwhile.
+int chost_execute_faulting(
+    struct chost_code *map, const uint8_t *code, size_t length, struct chost_registers *registers,
+    struct chost_fault *out);
 
 #endif

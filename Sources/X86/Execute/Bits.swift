@@ -76,7 +76,7 @@ extension CPU {
     s[Slot.flagSign] = 0
     s[Slot.flagCarry] = 0
     guard source != 0 else {
-      if op.size == 4 && s[Slot.scanOfZeroClears] != 0 { setRegisterWord(op.reg, registerWord(op.reg, 4), 4) }
+      if op.size == 4 && does(.scanOfZeroClearsUpperHalf) { setRegisterWord(op.reg, registerWord(op.reg, 4), 4) }
       imitate(.bitScanOfZero, before: before, result: 0, source: 0, size: op.size)
       return true
     }

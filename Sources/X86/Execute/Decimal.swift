@@ -1,3 +1,5 @@
+internal import VMMCore
+
 // LAHF, SAHF, CLC … STD, and what only 16- and 32-bit code has: DAA, DAS, AAA, AAS, AAM, AAD, SALC, BOUND.
 extension CPU {
   @inline(never)
@@ -55,10 +57,12 @@ extension CPU {
     let adjustHigh = old > 0x99 || cf
     let carry = adjustHigh || adjust && (subtracting ? old < 6 : old > 0xf9)
     let amount: UInt8 = (adjust ? 6 : 0) + (adjustHigh ? 0x60 : 0)
+    let before = flagsBefore(.decimalAdjust)
     let result = subtracting ? subtract(old, amount) : add(old, amount)
     setRegister(0, result.value)
     setFlags(result)
     setCarries(carry: carry, overflow: of, adjust: adjust)
+    imitate(.decimalAdjust, before: before, result: UInt64(result.value), source: UInt64(old), size: 1)
   }
 
   /// PF, SF, ZF and OF, which the manuals leave open, are those of the addition to AX or the subtraction from it.
@@ -66,10 +70,12 @@ extension CPU {
     let ax = UInt16(truncatingIfNeeded: rax)
     let adjust = ax & 15 > 9 || af
     let amount: UInt16 = adjust ? 0x106 : 0
+    let before = flagsBefore(.asciiAdjust)
     let result = subtracting ? subtract(ax, amount) : add(ax, amount)
     setRegister(0, result.value & 0xff0f)
     setFlags(result)
     setCarries(carry: adjust, overflow: of, adjust: adjust)
+    imitate(.asciiAdjust, before: before, result: UInt64(result.value & 0xff0f), source: UInt64(ax), size: 1)
   }
 
   @inline(never)

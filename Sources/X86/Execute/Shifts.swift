@@ -20,15 +20,17 @@ extension CPU {
       return modifyRMWord(op) { $0 }
     }
     var shifted = Shifted(value: 0, carry: false, overflow: false, setsResult: false)
-    let group = undefinedFlags(op.kind)
+    let group = undefinedFlags(op)
     let before = flagsBefore(group)
     var source: UInt64 = 0
+    var first = false
     guard
       modifyRMWord(
         op,
         {
           source = $0
           shifted = shift(op.kind, $0, by, size)
+          if differs(group) { first = firstOverflow(op.kind, $0, by, size) }
           return shifted.value
         })
     else { return false }
@@ -36,13 +38,23 @@ extension CPU {
     let adjust = shifted.setsResult || af
     if shifted.setsResult { setResultFlags(shifted.value, size) }
     setCarries(carry: shifted.carry, overflow: shifted.overflow, adjust: adjust)
-    imitate(group, before: before, result: shifted.value, source: source, size: size, places: by)
+    imitate(group, before: before, result: shifted.value, source: source, size: size, places: by, first: first)
     return true
   }
 
-  private func undefinedFlags(_ kind: UInt8) -> UndefinedFlags {
-    switch kind {
-    case 0, 1: .rotate
+  private func rotatesByCL(_ op: Op) -> Bool {
+    op.handler == .shiftRMCL || op.isMemory || does(.kernelRotatesByCL) && privilegeLevel == 0
+  }
+
+  /// OF as the first place leaves it, for `FlagChoice.firstPlace`.
+  private func firstOverflow(_ kind: UInt8, _ value: UInt64, _ by: UInt64, _ size: Int) -> Bool {
+    let isWholeTurn = (kind == 2 || kind == 3) && by % UInt64(8 * size + 1) == 0
+    return isWholeTurn ? of : shift(kind, value, 1, size).overflow
+  }
+
+  private func undefinedFlags(_ op: Op) -> UndefinedFlags {
+    switch op.kind {
+    case 0, 1: rotatesByCL(op) ? .rotate : .rotateByImmediate
     case 2, 3: .rotateThroughCarry
     case 4, 6: .shiftLeft
     case 5: .shiftRight
@@ -132,8 +144,10 @@ extension CPU {
     var result: UInt64 = 0
     var carry = false
     var overflow = false
+    var first = false
     let done = modifyRMWord(op) { value in
       source = value
+      first = signBit(value, size) != (op.kind == 0 ? value >> (bits - 2) & 1 != 0 : filler & 1 != 0)
       if by > bits {
         (result, carry) = longDoubleShift(op.kind, value, filler, by)
       } else if op.kind == 0 {
@@ -150,7 +164,7 @@ extension CPU {
     setResultFlags(result, size)
     if by >= bits && op.kind == 0 && s[Slot.longDoubleShift] == 0 { overflow = carry }
     setCarries(carry: carry, overflow: overflow, adjust: true)
-    imitate(.doubleShift, before: before, result: result, source: source, size: size, places: by)
+    imitate(.doubleShift, before: before, result: result, source: source, size: size, places: by, first: first)
     return true
   }
 

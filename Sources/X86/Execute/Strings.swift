@@ -1,3 +1,5 @@
+internal import VMMCore
+
 // MOVS, CMPS, STOS, LODS, SCAS, INS, OUTS, alone and with REP.
 extension CPU {
   @inline(never)
@@ -9,20 +11,32 @@ extension CPU {
     let usesPort = handler == .ins || handler == .outs
     if usesPort && !portAllowed(rdx & 0xffff, min(op.size, 4)) { return false }
     let mask = addressMask(op.addressSize)
+    if rcx & mask == 0 && op.addressSize == 4 { repeatNothing(handler) }
+    let compares = handler == .cmps || handler == .scas
+    if compares && s[Slot.repeatIterations] == 0 { s[Slot.repeatFlags] = statusFlags }
     while rcx & mask != 0 {
       if let end = pauseBeforeIteration() { return end }
       if handler == .movs || handler == .stos, s[Slot.repeatLimit] == 0, bulkIterations(op, handler) { continue }
       guard stringIteration(op, handler) else {
         keepForStepper(op, handler)
+        if compares && s[Slot.faultPending] != 0 && does(.restoresStringFlags) { statusFlags = s[Slot.repeatFlags] }
         return false
       }
       setCounter((rcx &- 1) & mask, op.addressSize)
       s[Slot.repeatIterations] &+= 1
       if s[Slot.replyCount] != 0 { clearReplies() }
-      if handler == .cmps || handler == .scas, zf != (op.pointee.prefixes & Prefix.rep != 0) { break }
+      if compares && zf != (op.pointee.prefixes & Prefix.rep != 0) { break }
     }
     s[Slot.repeatIterations] = 0
     return true
+  }
+
+  /// ECX is 0: some CPUs write it, and the addresses of MOVS and STOS, all the same.
+  private func repeatNothing(_ handler: Handler) {
+    guard s[Slot.repeatIterations] == 0, does(.repeatOfZeroClearsUpperHalves) else { return }
+    rcx &= 0xffff_ffff
+    if handler == .movs || handler == .stos { s[GPR.rdi] &= 0xffff_ffff }
+    if handler == .movs { s[GPR.rsi] &= 0xffff_ffff }
   }
 
   /// The stepper is to go on with this REP instruction, whose code may be overwritten by now: it takes it as it was.

@@ -1,3 +1,5 @@
+internal import VMMCore
+
 // Loads and stores at linear addresses. The fast way is one compare with the TLB; all else is `@inline(never)`.
 //
 // `nil` or `false` means that the instruction cannot complete: it raised a fault, or asks for an exit (device memory);
@@ -171,7 +173,7 @@ extension CPU {
   @inline(never)
   private func prepareUpdateSlow(_ linear: UInt64, _ count: Int) -> Bool {
     guard endsCanonical(linear, count), isAligned(linear, Alignment.natural(count)) else { return false }
-    if s[Slot.readsBeforeUpdates] != 0, !prepare(linear, count, write: false) { return false }
+    if does(.readsBeforeUpdates), !prepare(linear, count, write: false) { return false }
     return prepare(linear, count, write: true)
   }
 

@@ -31,6 +31,13 @@ extension CPU {
     return true
   }
 
+  /// A word of 4 bytes, of which the upper two in memory stay as they are.
+  func pushLowWord(_ value: UInt16) -> Bool {
+    guard let at = stackAddress(0 &- 4, 2, write: true), store(value, at) else { return stackFault() }
+    setStackPointer(rsp &- 4)
+    return true
+  }
+
   /// The value at the top of the stack; the caller moves the stack pointer when nothing else can fail.
   @inline(__always)
   func top<T: FixedWidthInteger & UnsignedInteger>(_ type: T.Type, _ offset: UInt64 = 0) -> T? {

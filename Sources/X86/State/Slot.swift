@@ -148,16 +148,13 @@ enum Slot {
   /// Words of the system family's own: `SystemSlot`.
   static var systemScratch: Int { 512 }
   /// The undefined as the profile has it: a word for each of `UndefinedFlags`, 0 where it is the reference; then
-  /// `UndefinedProfile.LongDoubleShift`, whether BSF and BSR of zero clear the upper half, whether faults keep RF,
-  /// how many of the topmost bits of x87 pointers only repeat the one below, whether updates fault as reads, and
-  /// whether what is behind x87 registers in memory stays.
+  /// `UndefinedProfile.traits`, `UndefinedProfile.LongDoubleShift`, and whether RCPPS and RSQRTPS look at fewer bits.
   static var undefinedRules: Int { 640 }
-  static var longDoubleShift: Int { 672 }
-  static var scanOfZeroClears: Int { 673 }
-  static var faultsKeepResumeFlag: Int { 674 }
-  static var x87PointerShift: Int { 675 }
-  static var readsBeforeUpdates: Int { 676 }
-  static var leavesX87Gaps: Int { 677 }
+  static var undefinedTraits: Int { 672 }
+  static var longDoubleShift: Int { 673 }
+  static var approximatesCoarsely: Int { 674 }
+  /// The status flags before the REP CMPS or REP SCAS under way.
+  static var repeatFlags: Int { 675 }
   /// RIP behind the last instruction whose result no profile imitates, by `UndefinedDoubt.About.index`; 0 for none.
   static var doubts: Int { 704 }
   static var tlbEntries: Int { 1024 }

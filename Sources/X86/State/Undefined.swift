@@ -9,13 +9,13 @@ extension CPU {
       let rule = profile[flags]
       s[Slot.undefinedRules + Int(flags.rawValue)] = rule == flags.reference ? 0 : 1 << 63 | UInt64(rule.word)
     }
+    s[Slot.undefinedTraits] = profile.traits
     s[Slot.longDoubleShift] = UInt64(profile.longDoubleShift.rawValue)
-    s[Slot.scanOfZeroClears] = profile[.scanOfZeroClearsUpperHalf] ? 1 : 0
-    s[Slot.faultsKeepResumeFlag] = profile[.faultsKeepResumeFlag] ? 1 : 0
-    s[Slot.leavesX87Gaps] = profile[.leavesX87Gaps] ? 1 : 0
-    s[Slot.readsBeforeUpdates] = profile[.readsBeforeUpdates] ? 1 : 0
-    s[Slot.x87PointerShift] = profile[.narrowsX87Pointers] ? 16 : 7
+    s[Slot.approximatesCoarsely] = profile[.approximations] == UndefinedProfile.intelApproximations ? 1 : 0
   }
+
+  /// The CPU of the profile does this.
+  @inline(__always) func does(_ trait: UndefinedProfile.Trait) -> Bool { s[Slot.undefinedTraits] & trait.bit != 0 }
 
   /// The profile is not the reference here.
   @inline(__always) func differs(_ flags: UndefinedFlags) -> Bool { undefinedRule(flags) != 0 }
@@ -31,17 +31,20 @@ extension CPU {
   ///
   /// - Parameters:
   ///   - places: of a shift or rotation; by one place OF is defined.
+  ///   - first: OF as the first of them leaves it.
   @inline(__always)
   func imitate(
-    _ flags: UndefinedFlags, before: UInt64, result: UInt64, source: UInt64, size: Int, places: UInt64 = 2
+    _ flags: UndefinedFlags, before: UInt64, result: UInt64, source: UInt64, size: Int, places: UInt64 = 2,
+    first: Bool = false
   ) {
     guard differs(flags) else { return }
-    imitateOther(flags, before, result, source, size, places)
+    imitateOther(flags, before, result, source, size, places, first)
   }
 
   @inline(never)
   private func imitateOther(
-    _ which: UndefinedFlags, _ before: UInt64, _ result: UInt64, _ source: UInt64, _ size: Int, _ places: UInt64
+    _ which: UndefinedFlags, _ before: UInt64, _ result: UInt64, _ source: UInt64, _ size: Int, _ places: UInt64,
+    _ first: Bool
   ) {
     let rule = FlagRule(word: UInt32(truncatingIfNeeded: undefinedRule(which)))
     var flags = statusFlags
@@ -55,7 +58,8 @@ extension CPU {
       case .result: isSet = value(of: flag, in: result, size)
       case .source: isSet = value(of: flag, in: source, size)
       case .signChange: isSet = signBit(result ^ source, size)
-      case .onePlace: continue
+      case .firstPlace: isSet = first
+      case .onePlace, .adjustment: continue
       case .other:
         note(.flags(which))
         continue

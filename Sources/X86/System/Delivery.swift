@@ -48,7 +48,7 @@ extension CPU {
   private func interruption(_ event: PendingEvent) -> Interruption {
     var flags = rflags
     switch event.kind {
-    case .exception where isFault(event.vector) && s[Slot.faultsKeepResumeFlag] == 0: flags |= RFlags.rf
+    case .exception where isFault(event.vector) && !does(.faultsKeepResumeFlag): flags |= RFlags.rf
     case .externalInterrupt where s[Slot.repeatIterations] != 0, .nmi where s[Slot.repeatIterations] != 0:
       flags |= RFlags.rf
     default: break

@@ -18,8 +18,10 @@ extension CPU {
   }
 
   func executePushSegment(_ op: Op) -> Bool {
+    let selector = segmentSelector(Int(op.immediate))
+    if op.size == 4 && does(.pushesSegmentsAsWords) { return pushLowWord(selector) }
     // As on AMD's processors all of the operand is written, with zeros above the selector.
-    pushWord(UInt64(segmentSelector(Int(op.immediate))), op.size)
+    return pushWord(UInt64(selector), op.size)
   }
 
   func executePopSegment(_ op: Op) -> Bool {

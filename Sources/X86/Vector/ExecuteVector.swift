@@ -1,3 +1,5 @@
+internal import VMMCore
+
 extension CPU {
   /// MMX, SSE, FXSAVE and XSAVE instructions: `op.map`, `op.opcode` and `op.mandatoryPrefix` say which.
   @inline(never)
@@ -12,7 +14,13 @@ extension CPU {
       enterMMX()
       if op.opcode == 0x77 { s[Slot.ftw] = 0 }
     }
+    if isMMX && !done && does(.mmxStoresClearTop) && isMMXStore(op) && s[Slot.faultPending] != 0 { s[Slot.fpuTop] = 0 }
     return done
+  }
+
+  /// MOVD, MOVQ and MOVNTQ to memory.
+  private func isMMXStore(_ op: Op) -> Bool {
+    op.map == 1 && [0x7e, 0x7f, 0xe7].contains(op.opcode) && op.mandatoryPrefix == .none
   }
 
   /// A conversion that ends in #XM, and MASKMOVQ whose store fails, have made the transition.

@@ -1,3 +1,5 @@
+internal import VMMCore
+
 // FXSAVE, FXRSTOR, LDMXCSR, STMXCSR, XSAVE, XSAVEOPT, XRSTOR (0F AE).
 extension CPU {
   func executeStateTransfer(_ op: Op) -> Bool {
@@ -61,15 +63,15 @@ extension CPU {
     return saveX87(at, wide: op.rexW) && saveControl(at) && saveXMM(at)
   }
 
-  /// As on AMD's processors FOP, FIP and FDP are saved as zeros unless an unmasked exception waits (AMD APM vol. 2,
+  /// On AMD's processors FOP, FIP and FDP are saved as zeros unless an unmasked exception waits (AMD APM vol. 2,
   /// 11.4.4).
   private func saveX87(_ at: UInt64, wide: Bool) -> Bool {
     let unit = X87Unit(self)
-    let waits = unit.status & X87Status.summary != 0
+    let hasPointers = unit.status & X87Status.summary != 0 || does(.alwaysSavesX87Pointers)
     let head =
       UInt64(unit.control) | UInt64(unit.status) << 16 | (s[Slot.ftw] & 0xff) << 32
-      | (waits ? (s[Slot.fop] & 0x7ff) << 48 : 0)
-    let pointerMask: UInt64 = waits ? wide ? .max : 0xffff_ffff : 0
+      | (hasPointers ? (s[Slot.fop] & 0x7ff) << 48 : 0)
+    let pointerMask: UInt64 = hasPointers ? wide ? .max : 0xffff_ffff : 0
     guard store(head, at), store(s[Slot.fip] & pointerMask, nextLinear(at, 8)),
       store(s[Slot.fdp] & pointerMask, nextLinear(at, 16))
     else { return false }
@@ -84,7 +86,7 @@ extension CPU {
   }
 
   private func saveSignExponent(_ value: UInt16, _ at: UInt64) -> Bool {
-    s[Slot.leavesX87Gaps] == 0 ? store(UInt64(value), at) : store(value, at)
+    does(.leavesX87Gaps) ? store(value, at) : store(UInt64(value), at)
   }
 
   private func saveControl(_ at: UInt64) -> Bool {
@@ -129,7 +131,8 @@ extension CPU {
     s[Slot.ftw] = image[0] >> 32 & 0xff
     s[Slot.fop] = image[0] >> 48 & 0x7ff
     s[Slot.fip] = wide ? linearAddress(image[1]) : image[1] & 0xffff_ffff
-    s[Slot.fdp] = wide ? linearAddress(image[2]) : image[2] & 0xffff_ffff
+    let operand = does(.keepsX87OperandPointers) ? image[2] : linearAddress(image[2])
+    s[Slot.fdp] = wide ? operand : image[2] & 0xffff_ffff
     for position in 0..<8 {
       let number = unit.physical(position)
       s[Slot.x87Significand + number] = image[4 + 2 * position]
@@ -139,7 +142,7 @@ extension CPU {
 
   /// FIP and FDP have as many bits as linear addresses on the CPU of the profile.
   private func linearAddress(_ value: UInt64) -> UInt64 {
-    let shift = Int64(bitPattern: s[Slot.x87PointerShift])
+    let shift: Int64 = does(.narrowsX87Pointers) ? 16 : 7
     return UInt64(bitPattern: (Int64(bitPattern: value) << shift) >> shift)
   }
 

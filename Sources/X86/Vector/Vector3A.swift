@@ -1,3 +1,5 @@
+internal import VMMCore
+
 // The 0F 3A map: SSE4.1 and SSE4.2 with an immediate, PALIGNR.
 extension CPU {
   func execute3A(_ op: Op) -> Bool {
@@ -159,7 +161,8 @@ extension CPU {
       guard reportLanes(&context) else { return false }
       let sum = context.add(products[0], products[1], .double)
       guard report(context) else { return false }
-      setXMM(op.regNumber, V128(control & 1 != 0 ? sum : 0, control & 2 != 0 ? sum : 0))
+      let other = does(.sumsDotProductsByLane) ? context.add(products[1], products[0], .double) : sum
+      setXMM(op.regNumber, V128(control & 1 != 0 ? sum : 0, control & 2 != 0 ? other : 0))
       return true
     }
     let (x, y) = (a.u32, b.u32)
@@ -167,13 +170,20 @@ extension CPU {
       control >> UInt8(4 + $0) & 1 != 0 ? context.multiply(UInt64(x[$0]), UInt64(y[$0]), .single) : 0
     }
     guard reportLanes(&context) else { return false }
-    let low = context.add(products[0], products[1], .single)
-    let high = context.add(products[2], products[3], .single)
+    // Which operand comes first tells in NaNs alone.
+    let byLane = does(.sumsDotProductsByLane)
+    let pairs = (0..<4).map {
+      let (first, second) = byLane ? ($0 ^ 1, $0) : ($0 & 2, $0 | 1)
+      return context.add(products[first], products[second], .single)
+    }
     guard reportLanes(&context) else { return false }
-    let sum = UInt32(truncatingIfNeeded: context.add(low, high, .single))
-    guard report(context) else { return false }
     var lanes = SIMD4<UInt32>()
-    for lane in 0..<4 where control >> UInt8(lane) & 1 != 0 { lanes[lane] = sum }
+    for lane in 0..<4 {
+      let first = byLane ? lane : 0
+      let sum = context.add(pairs[first], pairs[first ^ 2], .single)
+      if control >> UInt8(lane) & 1 != 0 { lanes[lane] = UInt32(truncatingIfNeeded: sum) }
+    }
+    guard report(context) else { return false }
     setXMM(op.regNumber, v128(lanes))
     return true
   }

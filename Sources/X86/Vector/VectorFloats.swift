@@ -154,8 +154,9 @@ extension CPU {
   private func executeApproximation(_ op: Op) -> Bool {
     note(.result(.approximations))
     let isReciprocal = op.opcode == 0x53
+    let isCoarse = s[Slot.approximatesCoarsely] != 0
     let function: (UInt32) -> UInt32 = {
-      isReciprocal ? Approximation.reciprocal($0) : Approximation.reciprocalRoot($0)
+      isReciprocal ? Approximation.reciprocal($0, coarse: isCoarse) : Approximation.reciprocalRoot($0, coarse: isCoarse)
     }
     if op.mandatoryPrefix == .pF3 {
       guard let b = loadScalar(op, UInt32.self) else { return false }

@@ -1,3 +1,5 @@
+internal import VMMCore
+
 // Moves between XMM, MMX and general registers and memory.
 extension CPU {
   func executeVectorMove(_ op: Op) -> Bool {
@@ -209,6 +211,7 @@ extension CPU {
     let count = isWide ? 16 : 8
     let offset = s[GPR.rdi] & addressMask(op.addressSize)
     guard let at = linear(segment: op.segment, offset: offset, size: count, write: true) else { return false }
+    if isWide && does(.checksUpperHalfFirst) && !prepareStore(nextLinear(at, 8), 8, unit: 8) { return false }
     guard prepareStore(at, count, unit: 8) else { return false }
     for index in 0..<count where mask.u8[index] >> 7 != 0 {
       guard store(data.u8[index], nextLinear(at, UInt64(index))) else { return false }

@@ -54,8 +54,10 @@ extension X87Unit {
 
   /// FOP, FIP and FDP.
   private func notePlace(_ op: Op) {
-    cpu.s[Slot.fop] = UInt64(op.opcode & 7) << 8 | UInt64(op.modRM)
     cpu.s[Slot.fip] = op.rip
+    let isError = cpu.s[Slot.fsw] & UInt64(X87Status.summary) != 0
+    guard isError || !cpu.does(.notesX87OperandsOfErrors) else { return }
+    cpu.s[Slot.fop] = UInt64(op.opcode & 7) << 8 | UInt64(op.modRM)
     if op.isMemory { cpu.s[Slot.fdp] = cpu.effectiveOffset(op) }
   }
 

@@ -1,3 +1,5 @@
+internal import VMMCore
+
 // Loads, stores and exchanges. Memory is stored to before anything of the x87 changes.
 extension X87Unit {
   // MARK: Operands from memory
@@ -92,14 +94,15 @@ extension X87Unit {
   /// FST, FSTP to memory.
   func store(_ op: Op, _ format: FloatingPointFormat, pops: Bool) -> Bool {
     let size = format.precision == 24 ? 4 : 8
+    var context = self.context
+    let bits = isEmpty(0) ? nil : context.store(st(0), to: format)
+    if let done = skipsStore(stores: bits != nil, context) { return done }
     guard let at = cpu.address(op, size, write: true) else { return false }
     if isEmpty(0) {
       guard control & 1 == 0 ? cpu.prepareStore(at, size) : write(format.indefinite, size, at) else { return false }
       if stackFault(overflow: false) && pops { pop() }
       return true
     }
-    var context = self.context
-    let bits = context.store(st(0), to: format)
     // Where nothing is stored the operand must be accessible all the same.
     guard bits.map({ write($0, size, at) }) ?? cpu.prepareStore(at, size) else { return false }
     report(context)
@@ -107,11 +110,25 @@ extension X87Unit {
     return true
   }
 
+  /// Where nothing is stored because of an unmasked exception, some CPUs do not look at the operand: the instruction
+  /// ends here, with the exception pending.
+  private func skipsStore(stores: Bool, _ context: FloatingPointContext) -> Bool? {
+    guard !stores, cpu.does(.skipsStoresOfX87Errors) else { return nil }
+    guard isEmpty(0) else {
+      report(context)
+      return true
+    }
+    return control & 1 == 0 ? !stackFault(overflow: false) : nil
+  }
+
   /// FIST, FISTP, FISTTP.
   func storeInteger<T: FixedWidthInteger & UnsignedInteger>(
     _ op: Op, _ type: T.Type, pops: Bool, truncating: Bool = false
   ) -> Bool {
     let size = T.bitWidth / 8
+    var context = self.context
+    let value = isEmpty(0) ? nil : context.storeInteger(st(0), bits: T.bitWidth, truncating: truncating)
+    if let done = skipsStore(stores: value != nil, context) { return done }
     guard let at = cpu.address(op, size, write: true) else { return false }
     if isEmpty(0) {
       let indefinite: UInt64 = 1 &<< UInt64(T.bitWidth - 1)
@@ -119,8 +136,6 @@ extension X87Unit {
       if stackFault(overflow: false) && pops { pop() }
       return true
     }
-    var context = self.context
-    let value = context.storeInteger(st(0), bits: T.bitWidth, truncating: truncating)
     guard value.map({ write(UInt64(bitPattern: $0), size, at) }) ?? cpu.prepareStore(at, size) else { return false }
     report(context)
     if value != nil && pops { pop() }
@@ -129,6 +144,9 @@ extension X87Unit {
 
   /// FBSTP.
   func storeDecimal(_ op: Op) -> Bool {
+    var context = self.context
+    let value = isEmpty(0) ? nil : context.storePackedDecimal(st(0))
+    if let done = skipsStore(stores: value != nil, context) { return done }
     guard let at = cpu.address(op, 10, write: true) else { return false }
     if isEmpty(0) {
       guard control & 1 == 0 ? isTenWritable(at) : writeTen(0xc000_0000_0000_0000, 0xffff, at) else {
@@ -137,8 +155,6 @@ extension X87Unit {
       if stackFault(overflow: false) { pop() }
       return true
     }
-    var context = self.context
-    let value = context.storePackedDecimal(st(0))
     guard value.map({ writeTen($0.low, $0.high, at) }) ?? isTenWritable(at) else { return false }
     report(context)
     if value != nil { pop() }
@@ -147,6 +163,7 @@ extension X87Unit {
 
   /// FSTP m80: raises nothing but a stack fault.
   func storeExtended(_ op: Op) -> Bool {
+    if let done = skipsStore(stores: !isEmpty(0), context) { return done }
     guard let at = cpu.address(op, 10, write: true) else { return false }
     if isEmpty(0) {
       let value = Extended.indefinite

@@ -72,7 +72,8 @@ extension NativeState {
     }
   }
 
-  /// Takes over the other's register where it differs by one unit of the last place.
+  /// Takes over the other's register where it differs by one unit of the last place, and at the edge of the normal
+  /// range the underflow with it.
   mutating func forgiveLastPlace(_ position: Int, _ other: NativeState) {
     let at = 32 + 16 * position
     let mine = Extended(significand: field(at), signExponent: field(at + 8))
@@ -81,6 +82,10 @@ extension NativeState {
     guard mine.sign == theirs.sign, distance.magnitude <= 1 else { return }
     setField(at, theirs.significand)
     setField(at + 8, theirs.signExponent)
+    guard (mine.exponentField == 0) != (theirs.exponentField == 0) else { return }
+    // UE; ES and B, which follow from it.
+    let (status, other): (UInt16, UInt16) = (field(2), other.field(2))
+    setField(2, status & ~0x8090 | other & 0x8090)
   }
 }
 

@@ -18,7 +18,7 @@ final class Twin {
   private let machine: Machine
 
   init() throws {
-    machine = try Machine(.long64) {
+    machine = try Machine(.long64, undefined: OracleProfile.found) {
       $0.cr0 |= CR0.ne | CR0.mp
       $0.cr4 |= CR4.osxsave
       $0.xcr0 = 3

@@ -138,11 +138,11 @@ final class FuzzMachine {
     state.setField(0, UInt16(truncatingIfNeeded: cpu[Slot.fcw]))
     state.setField(2, UInt16(truncatingIfNeeded: cpu[Slot.fsw] & ~0x3800) | UInt16(top) << 11)
     state.setField(4, UInt16(truncatingIfNeeded: cpu[Slot.ftw] & 0xff))
-    // FXSAVE, which the oracle uses, shows these only when an unmasked exception waits.
-    let waits = cpu[Slot.fsw] & 0x80 != 0
-    state.setField(6, waits ? UInt16(truncatingIfNeeded: cpu[Slot.fop]) : 0)
-    state.setField(8, waits ? cpu[Slot.fip] : 0)
-    state.setField(16, waits ? cpu[Slot.fdp] : 0)
+    // FXSAVE, which the oracle uses, shows these on some CPUs only when an unmasked exception waits.
+    let isShown = cpu[Slot.fsw] & 0x80 != 0 || cpu.does(.alwaysSavesX87Pointers)
+    state.setField(6, isShown ? UInt16(truncatingIfNeeded: cpu[Slot.fop]) : 0)
+    state.setField(8, isShown ? cpu[Slot.fip] : 0)
+    state.setField(16, isShown ? cpu[Slot.fdp] : 0)
     state.setField(24, UInt32(truncatingIfNeeded: cpu[Slot.mxcsr]))
     state.setField(28, UInt32(truncatingIfNeeded: cpu[Slot.mxcsrMask]))
     for position in 0..<8 {

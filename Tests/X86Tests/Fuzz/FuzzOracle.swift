@@ -20,8 +20,10 @@ enum FuzzOracle {
   /// What no profile expresses, and an emulator's own ways.
   func mask(of form: InstructionForm, in mode: FuzzMode) -> OracleMask {
     let mask = profile.mask(of: form)
-    guard isEmulator else { return mask }
-    return mask.union(self == .qemu ? Self.machineMasks[form.maskKey(in: mode)] ?? [] : Emulator.mask(of: form))
+    switch self {
+    case .qemu: return mask.union(Self.machineMasks[form.maskKey(in: mode)] ?? [])
+    case .host: return mask.union(Emulator.isOracle ? Emulator.mask(of: form) : OracleProfile.mask(of: form))
+    }
   }
 
   /// The masks of the table, by form.

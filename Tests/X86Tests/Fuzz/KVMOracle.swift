@@ -41,6 +41,7 @@ final class KVMOracle {
       guard [.row(1), .row(6), .row(7)].contains(form.modRM) else { return nil }
       return "MOV to CS, or to a segment register that does not exist, is #UD after its operand"
     case .pushSegment where form.size == 4: return "PUSH of a segment register writes 16 bits, as on Intel's processors"
+    case .movToDR where OracleProfile.hasRTM: return "DR6.RTM can be written where the host has RTM"
     case .int3, .intN, .into: return "INT pushes words of the operand size"
     case .jmpFarIndirect, .callFarIndirect, .jmpFar, .callFar, .retFar, .iret:
       return form.size == 4 ? "far transfers do not look at the limit" : nil

@@ -89,12 +89,20 @@ enum Emulator {
   static func mask(of form: InstructionForm) -> OracleMask { masks[form.maskKey] ?? [] }
 }
 
+extension OracleProfile {
+  /// What the oracle's CPU has otherwise by its maker's manual: SYSENTER even enters the host's kernel.
+  static func mask(of form: InstructionForm) -> OracleMask {
+    guard !isAMD, let operation = form.systemOperation else { return [] }
+    return [.sysenter, .sysexit, .sysret].contains(operation) ? [.end] : []
+  }
+}
+
 extension UndefinedProfile {
   /// What the form leaves behind otherwise than the software CPU, on a CPU that no profile expresses as a whole.
   func mask(of form: InstructionForm) -> OracleMask {
     if form.handler == .x87 { return self[.x87Conditions] == 0 ? [] : [.conditions] }
     if form.handler == .vector {
-      return form.map == 1 && (form.opcode == 0x52 || form.opcode == 0x53) && self[.approximations] != 0 ? [.sse] : []
+      return form.map == 1 && (form.opcode == 0x52 || form.opcode == 0x53) && !isImitated(.approximations) ? [.sse] : []
     }
     let isDoubtful = form.undefinedFlags.contains { flags in flags.flags.contains { self[flags][$0] == .other } }
     let isLong = form.undefinedFlags == [.doubleShift] && form.size == 2 && longDoubleShift == .other
@@ -110,12 +118,15 @@ extension InstructionForm {
     case .bitReg, .bitImm: [.bitTest]
     case .mulRM, .imulRM, .imulRegRM, .imulRegRMImm: [.multiply]
     case .divRM, .idivRM: [.divide]
-    case .shiftRMImm, .shiftRMCL: [.shiftLeft, .shiftRight, .shiftArithmetic, .rotate, .rotateThroughCarry]
+    case .shiftRMImm, .shiftRMCL:
+      [.shiftLeft, .shiftRight, .shiftArithmetic, .rotate, .rotateByImmediate, .rotateThroughCarry]
     case .doubleShiftImm, .doubleShiftCL: [.doubleShift]
     case .blsr, .blsmsk, .blsi, .bzhi: [.bitFields]
     case .andn: [.andNot]
     case .bextr: [.bitExtract]
     case .aluRMReg, .aluRegRM, .aluRMImm, .testRMReg, .testRMImm: [.logic]
+    case .aaa, .aas: [.asciiAdjust]
+    case .daa, .das: [.decimalAdjust]
     default: []
     }
   }
