@@ -49,7 +49,11 @@ extension Timeline {
   func divert(_ request: TimelineRequest, _ control: any TimelineControl) throws -> TimelineStop {
     machine.arm(breakpoints: request.breakpoints, watches: request.watches)
     switch request.mode {
-    case .step: return try divertedStep(1, control) ?? .step
+    case .step:
+      repeat {
+        if let stop = try divertedStep(1, control) { return stop }
+      } while machine.isInWatchedRepeat
+      return .step
     case .range(let range):
       repeat {
         if let stop = try divertedStep(1, control) { return stop }

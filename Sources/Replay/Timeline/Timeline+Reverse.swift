@@ -163,7 +163,7 @@ extension Timeline {
   private func goBack(to hit: Hit, after previous: Hit?, _ control: any TimelineControl) throws -> Bool {
     guard case .watch = hit.stop else { return try go(to: hit.moment, control) }
     guard try goToPredecessor(of: hit.moment, control) else { return false }
-    // The hit before it is nearer when one REP instruction has both.
+    // The hit before it is nearer when one REP instruction, which an interrupt has split, has both.
     if let previous, previous.moment > moment { return try go(to: previous.moment, control) }
     return true
   }

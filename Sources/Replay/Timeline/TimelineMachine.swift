@@ -51,6 +51,9 @@ final class TimelineMachine {
   private var fingerprintAddress: UInt64?
   /// The last place where breakpoints have been looked for.
   private var lookedAt: Place?
+  /// The first watched access of the REP instruction that is under way. It stops the machine once, where the
+  /// instruction ends or is interrupted.
+  private var hitInRepeat: MachineStop?
   /// Interrupts and exceptions delivered at an event: they move the CPU without an instruction.
   private var entries: UInt64 = 0
 
@@ -97,6 +100,7 @@ final class TimelineMachine {
     self.watches = watches
     lookedAt = place
     _ = engine.takeDebugStop()
+    hitInRepeat = nil
     setEngineBreakpoints()
     engine.setWatches(watches.map { DebugWatch($0) })
   }
@@ -154,9 +158,9 @@ final class TimelineMachine {
     while true {
       if let stop = try stopHere() { return stop }
       let now = moment
-      if goal.isReached(at: now), isBetweenInstructions { return .goal }
+      if goal.isReached(at: now), isBetweenInstructions { return takeHitInRepeat() ?? .goal }
       let stop = try advance(stretch(from: now, to: goal))
-      if let stop, stop != .delivered || goal.stopsAtDelivery { return takeWatchHit() ?? stop }
+      if let stop, stop != .delivered || goal.stopsAtDelivery { return takeWatchStop() ?? stop }
       unpolled &+= TimelineMachine.eventWork &+ (moment.instructions &- now.instructions)
       guard unpolled >= slice else { continue }
       unpolled = 0
@@ -166,6 +170,7 @@ final class TimelineMachine {
 
   /// How far to run at once.
   private func stretch(from now: Moment, to goal: Goal) -> Stretch {
+    if isInWatchedRepeat { return .iterations(slice) }
     if now.instructions < goal.instructions { return .instructions(min(goal.instructions - now.instructions, slice)) }
     // A goal that asks for events needs none further of instructions.
     guard now.events >= goal.events, now.iterations < goal.iterations else { return .instructions(slice) }
@@ -186,7 +191,7 @@ final class TimelineMachine {
   /// A watchpoint that was hit on the way, a breakpoint at a place where the machine has come to since it was last
   /// looked for.
   func stopHere() throws -> MachineStop? {
-    if let hit = takeWatchHit() { return hit }
+    if let hit = takeWatchStop() { return hit }
     engine.noteFootprintHere()
     guard !breakpoints.isEmpty else { return nil }
     let place = place
@@ -236,6 +241,7 @@ final class TimelineMachine {
       }
       expect(nil)
     }
+    if let hit = takeHitInRepeat() { return hit }
     try core.carryOut(delivery, at: place)
     _ = try core.progress.cursor.next()
     let before = entries
@@ -273,6 +279,21 @@ final class TimelineMachine {
     case .stopped, .kicked: return nil
     default: return exit
     }
+  }
+
+  /// A REP instruction is under way that has accessed watched bytes.
+  var isInWatchedRepeat: Bool { hitInRepeat != nil }
+
+  /// A watched access, where the instruction that made it has ended.
+  private func takeWatchStop() -> MachineStop? {
+    let hit = takeWatchHit()
+    hitInRepeat = hitInRepeat ?? hit
+    return engine.iterationsUnderWay == 0 ? takeHitInRepeat() : nil
+  }
+
+  private func takeHitInRepeat() -> MachineStop? {
+    defer { hitInRepeat = nil }
+    return hitInRepeat
   }
 
   /// The watched access since the last look: of an instruction, or of the CPU that entered a handler.
@@ -337,6 +358,7 @@ final class TimelineMachine {
     core.progress = checkpoint.progress
     core.probe.note(changed)
     expect(nil)
+    hitInRepeat = nil
     lookedAt = place
   }
 }
