@@ -103,6 +103,8 @@ public enum GDBScript {
     set tcp auto-retry off
     set non-stop off
     set remoteaddresssize 64
+    # So the stub knows when a point is set, and when it is taken away for good.
+    set breakpoint always-inserted on
 
     """
 
@@ -152,11 +154,19 @@ public enum GDBScript {
         set $chronovisor_bits = $code_bits
         set $chronovisor_follows = 1
         monitor modes follow
+        monitor breakpoints kept
+        if !$_isvoid($_any_caller_is)
+          python chronovisor_connected()
+        end
       end
     end
 
     if !$_isvoid($_any_caller_is)
       python
+    # What a guest's own script does when gdb has connected.
+    def chronovisor_connected():
+        pass
+
     def chronovisor_fit():
         follows = gdb.convenience_variable("chronovisor_follows")
         if not follows or gdb.selected_thread() is None:
@@ -359,6 +369,19 @@ public enum GDBScript {
     end
     document forward
     Undo `back`: forward [N]
+    end
+
+    define space
+      if $argc == 0
+        monitor space
+      end
+      if $argc == 1
+        monitor space $arg0
+      end
+    end
+    document space
+    Choose where points at user addresses stop that are set from now on: space [auto|any|this|CR3|PID]
+    auto: in the process that the machine is in; any: in all; this: in the address space that the machine is in.
     end
 
     define diversion

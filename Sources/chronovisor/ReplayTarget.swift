@@ -41,6 +41,15 @@ final class ReplayTarget: DebugTarget {
     timeline.read(physical: address, count: count)
   }
 
+  func readMemory(at address: UInt64, count: Int, in space: AddressSpace) -> [UInt8] {
+    timeline.read(linear: address, count: count, in: space)
+  }
+
+  func isUserMemory(at address: UInt64, in space: AddressSpace) -> Bool {
+    timeline.isUserMemory(at: address, in: space)
+  }
+  func isIn(_ space: AddressSpace, for address: UInt64) -> Bool { timeline.isIn(space, for: address) }
+
   // MARK: moving
 
   func resume(_ request: ResumeRequest, control: any ResumeControl) throws(TargetError) -> StopReport {
@@ -198,7 +207,7 @@ extension WatchRange {
       case .read: .read
       case .access: .access
       }
-    self.init(kind, first: watchpoint.address, last: watchpoint.lastAddress)
+    self.init(kind, first: watchpoint.address, last: watchpoint.lastAddress, in: watchpoint.space)
   }
 }
 

@@ -44,7 +44,7 @@ struct BareMetalTests {
     let output = Debugger.run(
       race(engine),
       [
-        "break increment if (long) $rbp == 3", "set debug remote 1", "continue", "set debug remote 0",
+        "set debug remote 1", "break increment if (long) $rbp == 3", "continue", "set debug remote 0",
         "print (long) $rbp", "condition 1 *(long *) &counter < 1000 && (long) $rbp % 2 == 0", "reverse-continue",
         "print (long) $rbp", "delete", "break increment", "ignore 2 1", "continue", "print (long) $rbp", "delete",
         "tbreak increment", "reverse-continue", "print (long) $rbp", "reverse-continue",
@@ -53,7 +53,7 @@ struct BareMetalTests {
     // have time for no more than a handful of rounds.
     expect(
       [
-        "Breakpoint 1 at", ";X", "$1 = 3", "$2 = 2", "$3 = 4", "Temporary breakpoint 3", "$4 = 3",
+        ";X", "Breakpoint 1", "$1 = 3", "$2 = 2", "$3 = 4", "Temporary breakpoint 3", "$4 = 3",
         "No more reverse-execution history.", "start ()",
       ], in: output)
     #expect(count("Packet received: T05", in: output) == 1, "\(output)")

@@ -120,8 +120,9 @@ struct LinuxSessionTests {
     let output = Debugger.run(
       trace,
       [
-        "tbreak start_kernel", "continue", "break serial8250_console_write if count == 13 || *s == 77",
-        "set debug remote 1", "continue", "set debug remote 0", "print count == 13 || *s == 77", "reverse-continue",
+        "tbreak start_kernel", "continue", "set debug remote 1",
+        "break serial8250_console_write if count == 13 || *s == 77", "continue", "set debug remote 0",
+        "print count == 13 || *s == 77", "reverse-continue",
       ])
     expect([";X", "serial8250_console_write (up=", "$1 = 1", "No more reverse-execution history."], in: output)
     #expect(count("Packet received: T05", in: output) == 1, "\(output)")

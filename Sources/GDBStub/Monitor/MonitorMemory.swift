@@ -40,12 +40,20 @@ extension Session {
   }
 
   func monitorBreakpoints(_ arguments: [String]) throws(PacketError) -> String {
+    guard arguments != ["kept"] else {
+      keepsPoints = true
+      return ""
+    }
+    func place(_ spaces: [AddressSpace?]) -> String {
+      spaces.contains(nil) ? "" : spaces.compactMap { $0 }.map { ", in address space \($0)" }.joined()
+    }
     var lines = breakpoints.addresses.map { address in
       let details = breakpoints.breakpoints(at: address)
       let conditions = details.reduce(0) { $0 + $1.conditions.count }
       return "break \(hex(address))" + (conditions > 0 ? " with \(conditions) condition(s)" : "")
+        + place(details.map(\.space))
     }
-    lines += breakpoints.watchpoints.map { "\($0.kind) \(hex($0.address)), \($0.count) byte(s)" }
+    lines += breakpoints.watchpoints.map { "\($0.kind) \(hex($0.address)), \($0.count) byte(s)" + place([$0.space]) }
     return lines.isEmpty ? "none" : lines.joined(separator: "\n")
   }
 }

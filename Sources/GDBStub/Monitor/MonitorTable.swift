@@ -25,7 +25,17 @@ struct MonitorTable {
     Command("checkpoints", "", "list the checkpoints", Session.monitorCheckpoints),
     Command("restart", "N", "go to checkpoint N with the next step (gdb: `restart N`)", Session.monitorRestart),
     Command("delete", "N", "delete checkpoint N", Session.monitorDelete),
-    Command("breakpoints", "", "the breakpoints and watchpoints that are set now", Session.monitorBreakpoints),
+    Command(
+      "breakpoints", "[kept]", "the breakpoints and watchpoints that are set now; kept: the client leaves them set",
+      Session.monitorBreakpoints),
+    Command(
+      "space", "[auto|any|this|CR3|PID [once]]", "where points at user addresses stop that are set from now on",
+      Session.monitorSpace),
+    Command(
+      "task", "[REGISTER=VALUE...]", "show a sleeping task's registers and memory (gdb: `task PID`), or the CPU's",
+      Session.monitorTask),
+    Command(
+      "linux", "[FIELD=ADDRESS...]", "where Linux keeps its tasks, by the client's symbols", Session.monitorLinux),
     Command("xp", "ADDRESS [COUNT]", "show physical memory: COUNT bytes (64)", Session.monitorPhysical),
     Command("physical", "[on|off]", "take the client's addresses as physical ones", Session.monitorPhysicalMode),
     Command("diversion", "begin|end", "a throw-away copy of the machine that may be changed", Session.monitorDiversion),

@@ -1,15 +1,27 @@
+internal import VMMCore
+
 extension Session {
   /// `Z TYPE,ADDRESS,KIND[;CONDITIONS][;cmds:PERSIST,COMMANDS]`
   func insertPoint(_ reader: inout PacketReader) throws(PacketError) -> Reply {
     let (type, address, kind) = try takePoint(&reader)
     if let breakpoint = BreakpointTable.Kind(rawValue: type) {
-      let details = try takeDetails(&reader)
+      var details = try takeDetails(&reader)
+      details.space = space(of: type, address, 0)
       try breakpoints.insert(breakpoint, at: address, details)
     } else {
       try reader.expectEnd()
-      try breakpoints.insert(try watchpoint(type, address, kind))
+      var watchpoint = try watchpoint(type, address, kind)
+      watchpoint.space = space(of: type, address, kind)
+      try breakpoints.insert(watchpoint)
     }
     return .ok
+  }
+
+  private func space(of type: UInt8, _ address: UInt64, _ count: UInt64) -> AddressSpace? {
+    // A client that sets points and takes them away without ever running the machine is not a debugger.
+    if spaces.count > BreakpointTable.maximumCount { forgetPoints(except: { _ in false }) }
+    let here = (try? shownState()).flatMap { AddressSpace($0) }
+    return spaces.space(of: .init(type: type, address: address, count: count), here: here, in: target)
   }
 
   /// `z TYPE,ADDRESS,KIND`

@@ -6,9 +6,9 @@ extension Session {
 
   /// Reads by virtual or, in that mode, by physical address: the readable prefix, never more than asked for.
   func memory(at address: UInt64, count: Int) -> [UInt8] {
-    usesPhysicalMemory
-      ? target.readPhysicalMemory(at: GuestPhysicalAddress(address), count: count)
-      : target.readMemory(at: address, count: count)
+    if usesPhysicalMemory { return target.readPhysicalMemory(at: GuestPhysicalAddress(address), count: count) }
+    if let space = sleeping?.space { return target.readMemory(at: address, count: count, in: space) }
+    return target.readMemory(at: address, count: count)
   }
 
   /// `m ADDRESS,LENGTH`: may answer with less than asked for, but not with nothing.
@@ -49,7 +49,8 @@ extension Session {
   /// Writing nothing succeeds: that is how a client asks whether `X` is known.
   private func write(_ bytes: [UInt8], at address: UInt64) throws(PacketError) -> Reply {
     guard !bytes.isEmpty else { return .ok }
-    do {
+    do throws(TargetError) {
+      if sleeping != nil { throw .sleeping }
       if usesPhysicalMemory {
         try target.writePhysicalMemory(bytes, at: GuestPhysicalAddress(address))
       } else {

@@ -4,7 +4,7 @@ extension Session {
   func registerSource() throws(PacketError) -> RegisterSource {
     do {
       return RegisterSource(
-        state: try target.registers(), position: target.position, instructionCount: target.instructionCount)
+        state: try shownState(), position: target.position, instructionCount: target.instructionCount)
     } catch {
       throw PacketError(error)
     }
@@ -25,6 +25,7 @@ extension Session {
 
   /// `P NUMBER=VALUE`
   func writeRegister(_ reader: inout PacketReader) throws(PacketError) -> Reply {
+    try expectOwnRegisters()
     let register = try takeRegister(&reader)
     try reader.expect("=")
     let bytes = try reader.hexBytes(count: register.byteCount)
@@ -57,6 +58,7 @@ extension Session {
   /// `G VALUES`: at most as many registers as there are, each whole. Those that do not change are not written, so that
   /// a narrow view of a wide register does not cut it.
   func writeRegisters(_ reader: inout PacketReader) throws(PacketError) -> Reply {
+    try expectOwnRegisters()
     let source = try registerSource()
     var state = source.state
     for register in layout.registers where !reader.isAtEnd {

@@ -1,3 +1,5 @@
+internal import VMMCore
+
 /// The breakpoints and watchpoints that the client has set. They live here only: guest memory never shows them.
 struct BreakpointTable {
   /// More than any user sets; a bound on what a hostile client can make the stub hold.
@@ -16,6 +18,8 @@ struct BreakpointTable {
     var conditions: [AgentExpression] = []
     /// Carried out instead of stopping (dynamic prints).
     var commands: [AgentExpression] = []
+    /// Stops in this address space only; `nil` for all.
+    var space: AddressSpace?
   }
 
   private var software: [UInt64: Breakpoint] = [:]
@@ -52,13 +56,29 @@ struct BreakpointTable {
   }
 
   mutating func insert(_ watchpoint: Watchpoint) throws(PacketError) {
-    guard !watchpoints.contains(watchpoint) else { return }
+    remove(watchpoint)
     guard watchpoints.count < BreakpointTable.maximumWatchpoints else { throw .tooMuch }
     let place = watchpoints.firstIndex { $0.address > watchpoint.address } ?? watchpoints.count
     watchpoints.insert(watchpoint, at: place)
   }
 
-  mutating func remove(_ watchpoint: Watchpoint) { watchpoints.removeAll { $0 == watchpoint } }
+  /// In whichever space it is.
+  mutating func remove(_ watchpoint: Watchpoint) {
+    watchpoints.removeAll {
+      $0.kind == watchpoint.kind && $0.address == watchpoint.address && $0.count == watchpoint.count
+    }
+  }
+
+  func contains(_ point: PointSpaces.Point) -> Bool {
+    switch point.type {
+    case Kind.software.rawValue: software[point.address] != nil
+    case Kind.hardware.rawValue: hardware[point.address] != nil
+    default:
+      watchpoints.contains {
+        $0.kind.rawValue == point.type && $0.address == point.address && $0.count == point.count
+      }
+    }
+  }
 
   /// The kind that a stop reply names: a software breakpoint wins.
   func kind(at address: UInt64) -> Kind? {

@@ -7,12 +7,15 @@ extension Session {
   func resume(
     _ direction: ResumeRequest.Direction, _ mode: ResumeRequest.Mode
   ) throws(PacketError) -> Reply {
+    sleeping = nil
+    forgetPoints(before: mode)
+    tellOfSpaces()
     let reply = try move(direction, mode)
     if case .noFurther(let reason) = lastStop { tell(reason) }
     return reply
   }
 
-  private func tell(_ reason: [String]) {
+  func tell(_ reason: [String]) {
     showOnConsole(Array(("chronovisor: " + reason.joined(separator: "\n") + "\n").utf8))
   }
 
@@ -72,6 +75,7 @@ extension Session {
 
   /// Moves the target.
   func move(to destination: Destination) throws(PacketError) -> Reply {
+    sleeping = nil
     do {
       let report = try target.seek(destination, control: RunControl(self, .forward))
       return stopped(report)
@@ -84,6 +88,7 @@ extension Session {
     if !target.isDiverted { history.record(target.position) }
     lastStop = report
     warnAboutArchitecture()
+    tellProcess(report)
     return stopReply(report)
   }
 }
@@ -131,7 +136,10 @@ private final class RunControl: ResumeControl {
   /// neither.
   func shouldReport(breakpointAt address: UInt64, in view: any MachineView) -> Bool {
     let environment = ViewEnvironment(session, view)
-    for breakpoint in session.breakpoints.breakpoints(at: address) where holds(breakpoint, in: environment) {
+    for breakpoint in session.breakpoints.breakpoints(at: address) {
+      guard breakpoint.space.map({ view.isIn($0, for: address) }) ?? true, holds(breakpoint, in: environment) else {
+        continue
+      }
       if breakpoint.commands.isEmpty { return true }
       if direction == .forward { carryOut(breakpoint.commands, in: environment) }
     }

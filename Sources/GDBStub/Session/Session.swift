@@ -20,6 +20,13 @@ public final class Session {
   private(set) var layout: RegisterLayout
   private let options: Server.Options
   var breakpoints = BreakpointTable()
+  var spaces = PointSpaces()
+  /// What the client knows of the guest, when that is a Linux with symbols.
+  var linuxTasks: LinuxTasks?
+  /// What the client sees instead of the machine's own registers, until the machine moves.
+  var sleeping: SleepingTask?
+  /// The client leaves its points set while the machine stands.
+  var keepsPoints = false
   var history = StopHistory()
   var client = ClientFeatures()
 

@@ -11,6 +11,29 @@ public protocol MachineView: AnyObject {
 
   /// Reads up to `count` bytes of guest-physical memory; the readable prefix.
   func readPhysicalMemory(at address: GuestPhysicalAddress, count: Int) -> [UInt8]
+
+  /// `readMemory` through the page tables of an address space, whichever the machine is in.
+  func readMemory(at address: UInt64, count: Int, in space: AddressSpace) -> [UInt8]
+
+  /// An address is a process's in an address space: the page tables on the way to it, as far as there are any, are for
+  /// user mode. False where nothing says so.
+  func isUserMemory(at address: UInt64, in space: AddressSpace) -> Bool
+
+  /// The machine is in an address space as far as an address goes: under its page tables, or under those that the same
+  /// process has in its other mode with page-table isolation.
+  func isIn(_ space: AddressSpace, for address: UInt64) -> Bool
+}
+
+extension MachineView {
+  public func readMemory(at address: UInt64, count: Int, in space: AddressSpace) -> [UInt8] {
+    isIn(space, for: address) ? readMemory(at: address, count: count) : []
+  }
+
+  public func isUserMemory(at address: UInt64, in space: AddressSpace) -> Bool { false }
+
+  public func isIn(_ space: AddressSpace, for address: UInt64) -> Bool {
+    (try? registers()).flatMap { AddressSpace($0) } == space
+  }
 }
 
 /// A replayed machine with one vCPU, as the stub sees it. It can be moved along its recorded history in both
@@ -35,8 +58,9 @@ public protocol DebugTarget: MachineView {
   ///
   /// * A breakpoint is hit where the next instruction's linear address is in the list, but not where the run starts. At
   ///   a hit the target asks `control.shouldReport(breakpointAt:in:)`; on false it runs on.
-  /// * A watchpoint is hit by an instruction that accesses an overlapping byte in the way it names. Forwards the
-  ///   machine stops after that instruction, backwards before it (memory holds the old value).
+  /// * A watchpoint is hit by an instruction that accesses an overlapping byte in the way, and in the address space,
+  ///   that it names. Forwards the machine stops after that instruction, backwards before it (memory holds the old
+  ///   value).
   /// * `step` is one instruction as its user sees it: a delivered interrupt or exception makes the step that ends at
   ///   the first instruction of the handler.
   /// * `range` steps until the linear address of the next instruction is outside.

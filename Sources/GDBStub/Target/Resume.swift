@@ -45,6 +45,8 @@ public struct Watchpoint: Hashable, Sendable {
   public var address: UInt64
   /// Bytes, at least 1; the range does not wrap.
   public var count: UInt64
+  /// Accesses in this address space only; `nil` for all of them.
+  public var space: AddressSpace?
 
   /// `nil` for an empty range and one that goes beyond the address space.
   public init?(_ kind: Kind, at address: UInt64, count: UInt64) {

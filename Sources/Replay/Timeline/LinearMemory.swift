@@ -52,22 +52,37 @@ struct LinearMemory {
     return pieces
   }
 
+  /// The tables on the way to an address let user mode go on, as far as there are any (U/S of each entry; Intel SDM
+  /// vol. 3, 5.6.1): memory of a process, also where nothing is there yet.
+  func isForUserMode(_ address: UInt64) -> Bool {
+    let user: UInt64 = 1 << 2
+    var met: UInt64 = 0
+    var common = UInt64.max
+    _ = translate(address) { entry in
+      met += 1
+      common &= entry
+    }
+    return met > 0 && common & user != 0
+  }
+
   /// `nil` when the address is not mapped, not canonical, or its tables lie outside RAM.
-  func translate(_ address: UInt64) -> GuestPhysicalAddress? {
+  ///
+  /// - Parameter visit: gets the present entries on the way that say who may go on.
+  func translate(_ address: UInt64, visit: (UInt64) -> Void = { _ in }) -> GuestPhysicalAddress? {
     let isLong = state.efer & 1 << 10 != 0
     let linear = isLong ? address : address & 0xffff_ffff
     guard state.cr0 & 1 << 31 != 0 else { return GuestPhysicalAddress(linear) }
-    guard state.cr4 & 1 << 5 != 0 else { return translateClassic(linear) }
+    guard state.cr4 & 1 << 5 != 0 else { return translateClassic(linear, visit) }
     let levels = isLong ? (state.cr4 & 1 << 12 != 0 ? 5 : 4) : 3
     if isLong {
       let unused = UInt64(64 - 12 - 9 * levels)
       guard Int64(bitPattern: linear << unused) >> Int64(unused) == Int64(bitPattern: linear) else { return nil }
     }
-    return translate(linear, levels: levels)
+    return translate(linear, levels: levels, visit)
   }
 
   /// 8-byte entries, 9 bits of the address a level; the top level of PAE paging has four.
-  private func translate(_ linear: UInt64, levels: Int) -> GuestPhysicalAddress? {
+  private func translate(_ linear: UInt64, levels: Int, _ visit: (UInt64) -> Void) -> GuestPhysicalAddress? {
     let frame: UInt64 = 0x000f_ffff_ffff_f000
     var table = state.cr3 & (levels == 3 ? 0xffff_ffe0 : frame)
     for level in (0..<levels).reversed() {
@@ -77,6 +92,7 @@ struct LinearMemory {
       guard let entry = memory.load(GuestPhysicalAddress(table &+ index &* 8), as: UInt64.self), entry & 1 != 0 else {
         return nil
       }
+      if !isDirectoryPointer { visit(entry) }
       if level == 0 || level <= 2 && !isDirectoryPointer && entry & 1 << 7 != 0 {
         let offset: UInt64 = (1 << shift) &- 1
         return GuestPhysicalAddress(entry & frame & ~offset | linear & offset)
@@ -87,15 +103,17 @@ struct LinearMemory {
   }
 
   /// 32-bit paging: 4-byte entries, two levels, 4 MiB pages with PSE.
-  private func translateClassic(_ linear: UInt64) -> GuestPhysicalAddress? {
+  private func translateClassic(_ linear: UInt64, _ visit: (UInt64) -> Void) -> GuestPhysicalAddress? {
     let directory = GuestPhysicalAddress(state.cr3 & 0xffff_f000 | (linear >> 20 & 0xffc))
     guard let upper = memory.load(directory, as: UInt32.self), upper & 1 != 0 else { return nil }
+    visit(UInt64(upper))
     if upper & 1 << 7 != 0 && state.cr4 & 1 << 4 != 0 {
       let base = UInt64(upper & 0xffc0_0000) | UInt64(upper >> 13 & 0xff) << 32
       return GuestPhysicalAddress(base | linear & 0x3f_ffff)
     }
     let table = GuestPhysicalAddress(UInt64(upper & 0xffff_f000) | (linear >> 10 & 0xffc))
     guard let lower = memory.load(table, as: UInt32.self), lower & 1 != 0 else { return nil }
+    visit(UInt64(lower))
     return GuestPhysicalAddress(UInt64(lower & 0xffff_f000) | linear & 0xfff)
   }
 }

@@ -161,6 +161,26 @@ public final class Timeline {
     return LinearMemory(state, memory).read(address, count: count)
   }
 
+  /// The same through the page tables of an address space, whichever the machine is in.
+  public func read(linear address: UInt64, count: Int, in space: AddressSpace) -> [UInt8] {
+    view(of: space)?.read(address, count: count) ?? []
+  }
+
+  /// The tables of an address space on the way to an address, as far as there are any, are for user mode: the address
+  /// is a process's own.
+  public func isUserMemory(at address: UInt64, in space: AddressSpace) -> Bool {
+    view(of: space)?.isForUserMode(address) ?? false
+  }
+
+  private func view(of space: AddressSpace) -> LinearMemory? {
+    guard var state = try? machine.state() else { return nil }
+    state.cr3 = space.root
+    return LinearMemory(state, memory)
+  }
+
+  /// The machine is in an address space, as far as an address goes.
+  public func isIn(_ space: AddressSpace, for address: UInt64) -> Bool { machine.engine.isIn(space, for: address) }
+
   /// Up to `count` bytes of guest-physical memory, as far as they are RAM.
   public func read(physical address: GuestPhysicalAddress, count: Int) -> [UInt8] {
     guard let region = memory.region(holding: address), count > 0 else { return [] }

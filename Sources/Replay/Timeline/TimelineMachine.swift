@@ -1,6 +1,6 @@
 internal import GuestMemory
 internal import Trace
-internal import VMMCore
+public import VMMCore
 internal import X86
 
 /// Why the machine of a timeline stopped.
@@ -19,18 +19,21 @@ enum MachineStop: Equatable {
   case interrupted
 }
 
-/// Bytes that are watched, by linear address.
+/// Bytes that are watched, by linear address, in one address space or in all.
 public struct WatchRange: Hashable, Sendable {
   public enum Kind: Hashable, Sendable { case write, read, access }
   public var kind: Kind
   public var first: UInt64
   /// At least `first`.
   public var last: UInt64
+  /// `nil` for all.
+  public var space: AddressSpace?
 
-  public init(_ kind: Kind, first: UInt64, last: UInt64) {
+  public init(_ kind: Kind, first: UInt64, last: UInt64, in space: AddressSpace? = nil) {
     self.kind = kind
     self.first = first
     self.last = last
+    self.space = space
   }
 }
 
@@ -301,7 +304,7 @@ final class TimelineMachine {
     guard case .watch(let address, let count, let write)? = engine.takeDebugStop() else { return nil }
     let last = address &+ (count &- 1)
     for range in watches where address <= range.last && last >= range.first {
-      if range.kind == .access || (range.kind == .write) == write {
+      if range.kind == .access || (range.kind == .write) == write, engine.isIn(range.space, for: address) {
         return .watch(range, address: max(address, range.first))
       }
     }
@@ -371,6 +374,6 @@ extension DebugWatch {
       case .read: .read
       case .access: .access
       }
-    self.init(address: range.first, count: range.last &- range.first &+ 1, kind: kind)
+    self.init(address: range.first, count: range.last &- range.first &+ 1, kind: kind, space: range.space)
   }
 }

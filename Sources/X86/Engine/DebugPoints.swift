@@ -16,11 +16,14 @@ public struct DebugWatch: Equatable, Sendable {
   public var address: UInt64
   public var count: UInt64
   public var kind: Kind
+  /// Accesses in this address space only; `nil` for all of them.
+  public var space: AddressSpace?
 
-  public init(address: UInt64, count: UInt64, kind: Kind) {
+  public init(address: UInt64, count: UInt64, kind: Kind, space: AddressSpace? = nil) {
     self.address = address
     self.count = count
     self.kind = kind
+    self.space = space
   }
 }
 
@@ -78,6 +81,10 @@ extension SoftwareEngine {
     return cpu[SystemSlot.stopReason] != 0 ? cpu.takeDebugStop() : nil
   }
 
+  /// The machine is in an address space, as far as an address goes: under its tables, or their twin of page-table
+  /// isolation. `nil` stands for every space.
+  public func isIn(_ space: AddressSpace?, for linear: UInt64) -> Bool { space.map { cpu.isIn($0, linear) } ?? true }
+
   /// The linear address of the next instruction.
   public var linearRIP: UInt64 { cpu.codeLinear(cpu.rip) }
 
@@ -123,9 +130,18 @@ extension CPU {
     let last = linear &+ (count &- 1)
     guard linear <= s[SystemSlot.lastWatched], last >= s[SystemSlot.firstWatched] else { return false }
     for watch in core.watches where write ? watch.kind != .read : watch.kind != .write {
-      if linear &- watch.address < watch.count || watch.address &- linear < count { return true }
+      guard linear &- watch.address < watch.count || watch.address &- linear < count else { continue }
+      if watch.space.map({ isIn($0, linear) }) ?? true { return true }
     }
     return false
+  }
+
+  /// See `SoftwareEngine.isIn`.
+  func isIn(_ space: AddressSpace, _ linear: UInt64) -> Bool {
+    let here = AddressSpace(cr3: cr3, isNarrowPAE: !isLongMode && cr4 & CR4.pae != 0)
+    guard here != space else { return true }
+    return here == space.twin && isLongMode
+      && AddressSpace.areTwins((topEntry(here.root, linear), topEntry(space.root, linear)))
   }
 
   /// Watched bytes lie in the page.

@@ -5,6 +5,7 @@ import VMMCore
 class MinimalTarget: DebugTarget {
   func registers() throws(TargetError) -> CPUState { FakeCPU.initialState }
   func readMemory(at address: UInt64, count: Int) -> [UInt8] { [] }
+  func isUserMemory(at address: UInt64, in space: AddressSpace) -> Bool { false }
   func readPhysicalMemory(at address: GuestPhysicalAddress, count: Int) -> [UInt8] { [] }
   var position: Position { .begin }
   var recording: RecordingInfo { RecordingInfo(name: "minimal", end: .begin) }

@@ -69,7 +69,7 @@ struct GDBSessionTests {
   @Test func conditionsAreEvaluatedInTheStub() throws {
     try session(
       [
-        "break *0x1020 if $rax == 7", "set debug remote 1", "continue", "set debug remote 0", "p $rax",
+        "set debug remote 1", "break *0x1020 if $rax == 7", "continue", "set debug remote 0", "p $rax",
         "condition 1 *(long *) 0x2000 == 3 && $rax != 0", "reverse-continue", "p $rax",
         "condition 1 $rax > 100", "continue",
       ],
