@@ -37,7 +37,9 @@ struct GDBLauncher {
     words += arguments
     let child = try ChildProcess(words)
     try signals.start(child.end)
-    let status = try child.waiting(stopping: server.stopper) { _ = server.serve(target) }
+    let status = try child.waiting(stopping: server.stopper) {
+      _ = server.serve(target, refusal: { complain("chronovisor: \($0)") })
+    }
     return signals.exitStatus ?? status
   }
 }

@@ -95,7 +95,8 @@ enum ReplayCommand: Command {
     // Ctrl-C at a gdb whose pipe we are is for gdb.
     let signals = EndSignals(endpoint == .standardIO ? [SIGTERM, SIGHUP] : [SIGTERM, SIGHUP, SIGINT])
     try signals.start(EndSignals.Response(begin: { _ in stopper.stop() }, insist: { _exit(128 + $0) }))
-    _ = server.serve(target) { complain("chronovisor: \($0)") }
+    let say: (String) -> Void = { complain("chronovisor: \($0)") }
+    _ = server.serve(target, event: say, refusal: say)
     return signals.exitStatus ?? ExitStatus.success
   }
 

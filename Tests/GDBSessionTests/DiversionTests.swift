@@ -25,6 +25,25 @@ struct DiversionTests {
     #expect(!output.contains("Could not write register"), "\(output)")
   }
 
+  /// gdb 13 has no words for a refused write of memory: the reason comes from us.
+  @Test func aWriteInAReplaySaysWhatToDo() {
+    let trace = BareMetal.software.record("race", commandLine: "4", in: folder)
+    let output = Debugger.run(
+      trace,
+      [
+        "tbreak increment", "continue", "set var *(long *) &counter = 5", "set var $rax = 5", "diversion begin",
+        "set var *(long *) &counter = 5", "set var $rax = 6", "print *(long *) &counter + $rax", "diversion end",
+      ])
+    let reason = "this is a replay: registers and memory cannot be changed, except in a diversion"
+    expect(
+      [
+        "increment ()", "chronovisor: \(reason) (`monitor diversion begin`)", "Cannot access memory at address",
+        "Could not write register \"rax\"; remote failure reply 'E.\(reason)", "A diversion begins", "$1 = 11",
+        "The diversion is over",
+      ], in: output)
+    #expect(count("cannot be changed", in: output) == 2, "\(output)")
+  }
+
   @Test(.enabled(if: LinuxGuests.areAvailable, "\(LinuxGuests.reason)")) func aFunctionOfLinux() {
     let output = Debugger.run(
       LinuxGuests.session.path,

@@ -58,6 +58,7 @@ extension Session {
       }
       return .ok
     } catch {
+      onRefusedWrite(error.description)
       throw PacketError(error)
     }
   }

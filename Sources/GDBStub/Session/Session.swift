@@ -45,6 +45,8 @@ public final class Session {
   var stepsAtTheEdge = 0
   /// What the last refused change of registers or memory was refused for.
   var lastRefusal: String?
+  /// Told of refused changes of memory, whose reason gdb does not show.
+  var onRefusedWrite: (String) -> Void = { _ in }
   /// target.xml.
   private(set) lazy var targetDescription = TargetDescription(layout).xml
   /// The client reads target.xml anew when the machine's mode has changed.

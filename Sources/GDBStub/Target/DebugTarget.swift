@@ -133,7 +133,7 @@ public struct TargetError: Error, Equatable, Sendable, CustomStringConvertible {
 
   /// A replay may not be changed.
   public static let readOnly = TargetError(
-    "this is a replay: registers and memory cannot be changed, except in a diversion (monitor diversion begin)")
+    "this is a replay: registers and memory cannot be changed, except in a diversion (`monitor diversion begin`)")
 }
 
 /// A `monitor` command that the target adds.

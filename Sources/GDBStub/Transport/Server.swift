@@ -63,11 +63,17 @@ public final class Server {
 
   /// Serves one client after another: returns when one has left and the server does not keep listening, or is stopped.
   ///
-  /// - Parameter event: told what happens, a line each: a client came, left.
-  public func serve(_ target: any DebugTarget, event: (String) -> Void = { _ in }) -> SessionEnd {
+  /// - Parameters:
+  ///   - event: told what happens, a line each: a client came, left.
+  ///   - refusal: told why a change of memory was refused, a line each: gdb 13 does not show it.
+  public func serve(
+    _ target: any DebugTarget, event: (String) -> Void = { _ in }, refusal: @escaping (String) -> Void = { _ in }
+  ) -> SessionEnd {
     while let transport = nextClient() {
       event("a debugger connected")
-      let end = Session(target: target, transport: transport, options: options).run()
+      let session = Session(target: target, transport: transport, options: options)
+      session.onRefusedWrite = refusal
+      let end = session.run()
       event("the debugger \(end.words)")
       if listener == nil || !options.keepsListening || isStopped { return end }
     }
