@@ -8,7 +8,7 @@ public enum GDBScript {
 
   /// A whole file for a gdb that takes its symbols and connects by itself: settings and commands, and what Linux needs.
   public static func settingUp(isLinux: Bool) -> String {
-    isLinux ? commands + "\npython\n" + LinuxFrames.script + "\nend\n" : commands
+    isLinux ? commands + "\npython\n" + LinuxScript.text + "\nend\n" : commands
   }
 
   /// A whole file for gdb's `-x`: settings and commands, symbols, connection.

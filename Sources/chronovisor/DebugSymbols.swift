@@ -34,7 +34,7 @@ struct DebugSymbols {
     }
     if let path { try choose(path, bytes, in: directory) }
     if isLinux, path != nil {
-      let file = try directory.write(Array(LinuxFrames.script.utf8), to: "chronovisor-linux.py")
+      let file = try directory.write(Array(LinuxScript.text.utf8), to: "chronovisor-linux.py")
       commands.append("source \(file)")
       try describeEntries(of: bytes, in: directory)
     }
