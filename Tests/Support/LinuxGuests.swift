@@ -15,8 +15,13 @@ public enum LinuxGuests {
   /// busybox with a shell on the serial line; leaving the shell powers off.
   public static let shell = folder + "/shell.cpio.gz"
 
+  /// What `Tests/Guests/linux/bugs` makes: an initramfs whose /init has the bug that `bug=NAME` on the kernel's command
+  /// line names, and the folder with its files, which have symbols.
+  public static let bugs = folder + "/bugs.cpio.gz"
+  public static let bugFiles = folder + "/bugs"
+
   /// The small Linux and its shell are there, and CHRONOVISOR_NO_LINUX does not hide them.
-  public static let areAvailable = exist(kernel, compressedKernel, shell)
+  public static let areAvailable = exist(kernel, compressedKernel, shell, bugs)
   /// Debian's kernel and the shell are there, and CHRONOVISOR_NO_LINUX does not hide them.
   public static let debianIsAvailable = exist(debianKernel, shell)
 
@@ -57,6 +62,20 @@ public enum LinuxGuests {
       ["record", "--engine", engine, "--initrd", shell, "--append", commandLine, "--input", input]
         + ["--prompt", "# ", "-o", path] + options + [kernel], seconds: seconds)
     return Recording(path: path, result: result)
+  }
+
+  /// Records the small Linux with a bug until it has said a text, and the end or a time limit has come: one of the bugs
+  /// makes it last for ever. A busy machine gets longer limits.
+  public static func recordBug(_ name: String, to path: String, saying text: String) -> Recording {
+    var limit = 5
+    while true {
+      let result = CommandRunner.run(
+        CommandRunner.chronovisor,
+        ["record", "--engine", "software", "--timeout", "\(limit)", "--initrd", bugs]
+          + ["--append", "\(commandLine) bug=\(name)", "-o", path, kernel], seconds: CommandRunner.patience)
+      if result.output.contains(text) || limit > 300 { return Recording(path: path, result: result) }
+      limit *= 4
+    }
   }
 
   /// The session of `linux-session.txt` on the small Linux: 900 million instructions, recorded once in a test run (some

@@ -1,0 +1,135 @@
+import Support
+import Testing
+
+/// Bugs of a Linux kernel and of a program, each found with the real gdb from its recording alone.
+@Suite(
+  .enabled(if: Debugger.isAvailable, "gdb is not installed"),
+  .enabled(if: LinuxGuests.areAvailable, "\(LinuxGuests.reason)"), .serialized)
+struct LinuxBugTests {
+  private let folder = TemporaryFolder()
+  private let files = LinuxGuests.bugFiles
+
+  private func record(_ bug: String, says text: String) -> String {
+    let recording = LinuxGuests.recordBug(bug, to: folder.file("\(bug).trace"), saying: text)
+    #expect(recording.result.output.contains(text), "\(recording.result.output)")
+    return recording.path
+  }
+
+  /// Who wrote over the order, through what, and who had given that memory back.
+  @Test func aUseAfterFree() {
+    let output = Debugger.run(
+      record("use-after-free", says: "order of 0: WRONG"),
+      [
+        "seek end", "module-symbols \(files)", "print *order", "watch order->amount", "reverse-continue", "backtrace",
+        "print (void *) latest == (void *) order", "delete", "tbreak kfree if block == latest", "reverse-continue",
+        "backtrace 3",
+      ])
+    expect(
+      [
+        "use_after_free: ", "$1 = {customer = 12, amount = 0}", "Old value = 0", "New value = 250", "refund () at ",
+        "#1  0x", "in desk (unused=", "in kthread (", "in ret_from_fork ()", "$2 = 1", "kfree (block=",
+        "#0  kfree (block=", "in give_back (ticket=", "in start () at Tests/Guests/linux/bugs/use-after-free.c:",
+      ], in: output)
+  }
+
+  /// Two tasks, each with the lock that the other one waits for, and how the first one came to it.
+  @Test func aDeadlock() {
+    let output = Debugger.run(
+      record("deadlock", says: "END"),
+      [
+        "seek end", "module-symbols \(files)", "tasks", "waits", "task-bt left", "task right", "frame function eat",
+        "print first_and_second == &right_handed", "watch knives.owner", "reverse-continue", "reverse-continue",
+        "backtrace 3",
+      ])
+    expect(
+      [
+        "deadlock: ", "left             D      0    mutex 0x", "<knives>, held by ", "(right)",
+        "right            D      0    mutex 0x", "<forks>, held by ", "(left)",
+        "(left) waits for mutex 0x", "<knives>, held by ", "(right) waits for mutex 0x", "<forks>, held by ",
+        "deadlock: ", "(left) -> ", "(right) -> ", "(left)\n", "(left), D\n", "#0  0x", "in __mutex_lock",
+        "in eat (first_and_second=", "in kthread (", "in ret_from_fork ()", "(right), D\n", "in eat (",
+        "Hardware watchpoint 1: knives.owner", "mutex_lock", "in eat (",
+      ], in: output)
+  }
+
+  /// The end of the recording is in the loop: interrupts are off, and the timer that it waits for is due.
+  @Test func aSpinWithInterruptsOff() {
+    let output = Debugger.run(
+      record("irqs-off", says: "waits for the timer"),
+      [
+        "seek end", "module-symbols \(files)", "backtrace 5", "print $eflags & 0x200", "print is_ready",
+        "print timer.function", "tbreak wait_until_ready", "reverse-continue", "up", "list 17,19",
+      ])
+    expect(
+      [
+        "irqs_off: ", "wait_until_ready () at Tests/Guests/linux/bugs/irqs-off.c:", "in start () at ",
+        "do_one_initcall (", "$1 = 0", "$2 = 0", "<become_ready>", "Temporary breakpoint 1, wait_until_ready ()",
+        "in start () at ", "local_irq_save(flags);", "wait_until_ready();",
+      ], in: output)
+  }
+
+  /// One of two processes with the same addresses spoils its data: it alone is looked at.
+  @Test func aCorruptionInOneOfTwoProcesses() {
+    let output = Debugger.run(
+      record("ledger", says: "clerk: 330 of 400: WRONG"),
+      [
+        "add-symbol-file \(files)/init", "seek end", "break-process clerk check", "reverse-continue", "print book",
+        "watch book.accounts[0]", "reverse-continue", "backtrace 3", "print book.count > 7",
+        "print &book.moved[8] == &book.accounts[0]",
+      ])
+    expect(
+      [
+        "(clerk)", "check (name=", "accounts = {18, ", "stop in process ", "(clerk) only", "in process ", "(clerk)",
+        "Hardware watchpoint 2: book.accounts[0]", "Old value = 18", "write_down (amount=18)", "#1  ", "move (",
+        "keep_book (name=", "$2 = 1", "$3 = 1",
+      ], in: output)
+  }
+
+  /// The process that the machine is in is another one.
+  @Test func aWatchpointInAProcessByItsNumber() {
+    let output = Debugger.run(
+      record("ledger", says: "clerk: 330"),
+      [
+        "add-symbol-file \(files)/init", "break-process baker check", "continue", "delete",
+        "python gdb.set_convenience_variable('clerk', task_of('clerk').pid)", "eval \"space %d\", $clerk",
+        "watch book.count", "monitor breakpoints", "continue", "space any", "space 99", "space nonsense",
+      ])
+    expect(
+      [
+        "(baker)", "stop in address space 0x", "write 0x", ", in address space 0x", "(clerk)",
+        "Hardware watchpoint 2: book.count", "write_down (amount=", "stop in all address spaces (any)",
+        "there is no process 99 here", "give auto, any, this, CR3 (0x...) or a process's number",
+      ], in: output)
+  }
+
+  /// Every write of a variable, for each of two processes that have it at the same address, forwards and backwards.
+  @Test func aWatchpointBelongsToOneProcess() {
+    let script = """
+      def hits(command):
+          seen = []
+          while True:
+              text = gdb.execute(command, to_string=True)
+              if "No more reverse" in text:
+                  return seen
+              where = [line for line in text.split("\\n") if line.startswith("chronovisor: in process ")]
+              seen.append((where, gdb.parse_and_eval("book.count") if command == "continue" else None))
+      for name in ("baker", "clerk"):
+          gdb.execute("delete")
+          gdb.execute("seek begin")
+          gdb.execute("break-process %s keep_book" % name)
+          gdb.execute("continue")
+          gdb.execute("delete")
+          gdb.execute("watch book.count")
+          forward = hits("continue")
+          backward = hits("reverse-continue")
+          names = {line.split("(")[1] for where, value in forward + backward for line in where}
+          print("result", name, len(forward), [int(value) for where, value in forward], len(backward), names)
+
+      """
+    let output = Debugger.run(
+      record("ledger", says: "clerk: 330"), ["add-symbol-file \(files)/init", "set python print-stack full"],
+      script: script)
+    expect(
+      ["result baker 6 [1, 2, 3, 4, 5, 6] ", "result clerk 9 [1, 2, 3, 4, 5, 6, 7, 8, 9] "], in: output)
+  }
+}
