@@ -22,6 +22,8 @@ public struct Divergence: Error, Equatable, Sendable {
     case wrongDetail
     /// The engine does not hold the state that the recording says it began with.
     case wrongFirstState
+    /// The recording says that so many instructions come before here, and there were others.
+    case wrongCount(expected: UInt64, actual: UInt64)
     /// The last event does not end a recording in this way.
     case wrongEnd(EndReason)
   }
@@ -77,6 +79,8 @@ extension Divergence.Kind: CustomStringConvertible {
     case .badMemoryWrite(let address): "a device write at \(address) lies outside guest memory"
     case .wrongFirstState: "no CPU here holds the state that the recording says it began with"
     case .wrongDetail: "the state is the recorded one, and its recorded registers or memory are others"
+    case .wrongCount(let expected, let actual):
+      "the recording says that it is \(expected) instructions long up to here; it is \(actual)"
     case .wrongEnd(let reason): "the recording says that it ended thus: \(reason); its last event does not do that"
     }
   }
@@ -85,6 +89,7 @@ extension Divergence.Kind: CustomStringConvertible {
 extension Divergence {
   /// Nothing differs but the number of instructions.
   var isOfCounts: Bool {
+    if case .wrongCount = kind { return true }
     guard case .wrongState(let expected, var actual) = kind else { return false }
     actual.instructions = expected.instructions
     return actual == expected

@@ -112,6 +112,37 @@ extension RecordSession {
     return nil
   }
 
+  /// How far the guest has come, where all instructions have been counted.
+  func countedMark() -> Mark? {
+    guard let instructions = progress.instructions(engine), let all = engine.countedInstructions, all > 0 else {
+      return nil
+    }
+    return Mark(at: .instructions(instructions, iterations: progress.iterations(engine)), instructions: all)
+  }
+
+  /// The same at the end of the recording. Where an engine gives up between two events, the place is named as it can
+  /// be.
+  func markAtTheEnd(_ reason: EndReason) throws -> Mark? {
+    if let mark = countedMark() { return mark }
+    guard case .engineStopped = reason, !progress.isAtEvent, try engine.settle() else { return nil }
+    return Mark(at: try placeHere(), instructions: 0)
+  }
+
+  /// Where instructions are not counted and no event has come for some time: names the place where the guest stands, so
+  /// that a recorder that is killed leaves more behind than the last event. Takes a bounded share of the run's time.
+  /// Returns the exit that came up while the place was looked for.
+  func markQuietPlace(now: UInt64) throws -> VCPUExit? {
+    guard let writer, countedMark() == nil, quiet.isDue(events: events, now: now) else { return nil }
+    guard !progress.isAtEvent, try engine.settle(), try engine.state().pendingEvent == nil else { return nil }
+    if let exit = try lookForChangingWord() { return exit }
+    if let exit = try finishInstruction() { return exit }
+    try writer.append(.mark(Mark(at: try placeHere(), instructions: 0)))
+    let end = clock.now()
+    try writer.flush(elapsed: end)
+    quiet.marked(from: now, to: end)
+    return nil
+  }
+
   /// Runs at most `count` instructions one by one until the condition holds. Returns an exit that came first.
   private func step(_ count: UInt64, until isDone: () throws -> Bool) throws -> VCPUExit? {
     for _ in 0..<count {

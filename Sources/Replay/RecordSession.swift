@@ -53,6 +53,8 @@ public final class RecordSession {
   private var digestPolicy: DigestPolicy
   private var nmiAt: UInt64?
   private var nextFlush: UInt64 = 0
+  private var lastMark: Mark?
+  var quiet = QuietPolicy()
   /// Why the run is to end now, from outside: the user's signal, a limit of time.
   private let endRequested: () -> EndReason?
   private var endSoon: (reason: EndReason, deadline: UInt64)?
@@ -101,7 +103,10 @@ public final class RecordSession {
   private func prepareAndRun(now: UInt64) throws -> VCPUExit {
     board.follow(engine)
     board.advance(to: now)
-    if now >= nextFlush { try flush(now: now) }
+    if now >= nextFlush {
+      try flush(now: now)
+      if let exit = try markQuietPlace(now: now) { return exit }
+    }
     if progress.isAtInteraction, digestPolicy.isDue(now: now, retired: engine.retiredInstructions) {
       try recordDigest()
     }
@@ -217,6 +222,7 @@ public final class RecordSession {
       if progress.isAtEvent, options.digests != .none { try recordDigest() }
     }
     if let writer {
+      if let mark = try markAtTheEnd(reason) { try writer.append(.mark(mark)) }
       try writer.append(.end(reason))
       try writer.close(elapsed: clock.now())
     }
@@ -226,7 +232,12 @@ public final class RecordSession {
   private func flush(now: UInt64) throws {
     nextFlush = now + 100_000_000
     board.pollInput(now: now)
-    if let writer { try writer.flush(elapsed: now) }
+    guard let writer else { return }
+    if let mark = countedMark(), mark != lastMark {
+      try writer.append(.mark(mark))
+      lastMark = mark
+    }
+    try writer.flush(elapsed: now)
   }
 
   /// Writes the digests of the state right here, where the engine may be between units: then the next event will do.

@@ -158,6 +158,15 @@ final class ReplayCore {
     return Candidate(state: state, memory: memory, isIt: hasRegisters && memory == fingerprint.memory)
   }
 
+  /// The guest has come to the recording's last mark: as many instructions come before it as the mark says.
+  func check(_ mark: Mark) throws {
+    let count = countInstructions.map { $0() } ?? engine.retiredInstructions
+    guard let count, mark.instructions > 0 else { return }
+    guard count == mark.instructions else {
+      throw try diverged(.wrongCount(expected: mark.instructions, actual: count))
+    }
+  }
+
   func checkHeld() {
     progress.checks += 1
     progress.lastGood = Position(ordinal: progress.events)

@@ -54,17 +54,18 @@ public final class ReplaySession {
 
   /// Replays to the end of the trace. Throws `Divergence`, `TraceError` or `EngineError`.
   public func run() throws -> ReplayOutcome {
+    var mark: Mark?
     while let event = try core.progress.cursor.next() {
-      if case .end(let reason) = event {
-        try onRecord?(event)
-        return try finish(reason)
+      switch event {
+      case .mark(let last): mark = last
+      case .end(let reason): return try finish(reason, mark)
+      default: try carryOut(event)
       }
-      try carryOut(event)
     }
-    return try finish(nil)
+    return try finish(nil, mark)
   }
 
-  /// Replays one record of the trace, which is not its end.
+  /// Replays one record of the trace, which does not belong to its end.
   func carryOut(_ event: TraceEvent) throws {
     switch event {
     case .interaction(let expected, let answer):
@@ -82,7 +83,7 @@ public final class ReplaySession {
       try core.check(expected)
       if let retired = engine.retiredInstructions { expected.instructions = retired }
       try onRecord?(.digest(expected))
-    case .end: preconditionFailure("the end is the caller's")
+    case .mark, .end: preconditionFailure("the end is the caller's")
     }
   }
 
@@ -269,6 +270,8 @@ public final class ReplaySession {
       }
       try check(&effort)
       let exit = try runGuest(.until(rip: fingerprint.rip), &effort)
+      // The place may be right where the engine gives up.
+      if exit != .stopped, !exit.isInteraction, try core.matches(fingerprint) { break }
       guard exit == .stopped else {
         throw try core.diverged(
           .unexpectedExit(expected: "an interrupt at rip \(hex(fingerprint.rip)) with recorded registers", actual: exit)
@@ -280,15 +283,16 @@ public final class ReplaySession {
 
   // MARK: the end
 
-  private func finish(_ end: EndReason?) throws -> ReplayOutcome {
+  /// Goes to where the recording ended, or is known to have gone.
+  private func finish(_ end: EndReason?, _ mark: Mark?) throws -> ReplayOutcome {
     if let end, !end.canFollow(core.progress.history.last) { throw try core.diverged(.wrongEnd(end)) }
     if end == .shutdown {
-      var effort = openEffort
-      let exit = try runGuest(.free, &effort)
-      guard exit == .shutdown else {
-        throw try core.diverged(.unexpectedExit(expected: "a triple fault", actual: exit))
-      }
+      try runToShutdown(mark)
+    } else if let mark {
+      try go(to: mark.place)
     }
+    if let mark { try core.check(mark) }
+    try recordEnd(end)
     // A trace that breaks off can end between the units of a REP: the engine then finishes none of it.
     let settled = try engine.settle()
     let state = settled || end == .shutdown ? try engine.state() : CPUState()
@@ -296,6 +300,27 @@ public final class ReplaySession {
     return ReplayOutcome(
       end: end, events: events, checks: core.progress.checks, position: Position(ordinal: events), final: final,
       state: state)
+  }
+
+  private func runToShutdown(_ mark: Mark?) throws {
+    var effort = openEffort
+    let exit = try runGuest(.free, &effort)
+    guard exit == .shutdown else {
+      throw try core.diverged(.unexpectedExit(expected: "a triple fault", actual: exit))
+    }
+    // The mark lies at the fault.
+    guard case .instructions(let count, _)? = mark?.place, engine.retiredInstructions != nil else { return }
+    guard count == core.instructions else {
+      throw try core.diverged(.wrongCount(expected: count, actual: core.instructions))
+    }
+  }
+
+  private func recordEnd(_ end: EndReason?) throws {
+    guard let onRecord else { return }
+    if let place = countedPlace {
+      try onRecord(.mark(Mark(at: place, instructions: engine.retiredInstructions ?? 0)))
+    }
+    if let end { try onRecord(.end(end)) }
   }
 }
 

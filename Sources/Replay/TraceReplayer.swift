@@ -202,7 +202,7 @@ public final class TraceReplayer {
 
   /// One phrase on a replay that was exact.
   public func summary(of outcome: ReplayOutcome, repeats: UInt64) -> String {
-    let end = outcome.end.map { "\($0)" } ?? "incomplete recording"
+    let end = outcome.end.map { "\($0)" } ?? "incomplete recording, known up to \(reader.ending.place)"
     let times = repeats == 1 ? "" : " (\(repeats) times, all alike)"
     return "\(outcome.events) events, \(outcome.checks) checks, end: \(end)\(times)"
   }

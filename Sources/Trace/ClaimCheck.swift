@@ -3,10 +3,10 @@ internal import VMMCore
 // What records say of each other is held together before anything is replayed: a delivery that lies further than the
 // next digest's count would let a guest run for as long as the trace likes.
 extension TraceReader {
-  /// Goes through all records. Errors: the count of a digest is smaller than that of the digest before it and the
-  /// instructions to the places between them; a detail that belongs to no digest; a place whose time is before that of
-  /// the one before it, or behind the end of the recording. Other damage is not looked for: who
-  /// reads the records finds it.
+  /// Goes through all records. Errors: the count of a digest, or of the mark at the end, is smaller than that of the
+  /// digest before it and the instructions to the places between them; a detail that belongs to no digest; a place
+  /// whose time is before that of the one before it, or behind the end of the recording. Other damage is not looked
+  /// for: who reads the records finds it.
   public func checkClaims() throws(TraceError) {
     var cursor = makeCursor()
     /// Right after the last digest that counts, what it counts, and the instructions to the places since.
@@ -20,28 +20,28 @@ extension TraceReader {
         guard case .digest = event else { throw cursor.damage("a detail that no digest follows") }
         ownsDetail = true
       }
-      switch event {
-      case .delivery(_, .instructions(let instructions, _)): placed = placed.addingSaturated(instructions)
-      case .delivery(_, .fingerprint(let fingerprint)):
-        guard let now = fingerprint.time else { continue }
+      switch event.place {
+      case .instructions(let instructions, _)?: placed = placed.addingSaturated(instructions)
+      case .fingerprint(let fingerprint)?:
+        guard let now = fingerprint.time else { break }
         guard now >= time, now <= duration || !isComplete else { throw cursor.damage("a place after \(now) ns") }
         time = now
-      case .detail: ownsDetail = false
-      case .digest(let digest) where digest.instructions > 0:
-        guard digest.instructions >= count else {
-          throw cursor.damage("a digest after \(digest.instructions) instructions, behind one after \(count)")
-        }
-        if placed > digest.instructions - count { throw tooFar(from: begin, by: digest.instructions - count) }
-        (count, placed, begin) = (digest.instructions, 0, cursor)
-      default: break
+      case nil: break
       }
+      if case .detail = event { ownsDetail = false }
+      guard let next = event.instructionCount else { continue }
+      guard next >= count else {
+        throw cursor.damage("a place after \(next) instructions in all, behind a digest after \(count)")
+      }
+      if placed > next - count { throw tooFar(from: begin, by: next - count) }
+      (count, placed, begin) = (next, 0, cursor)
     }
   }
 
   /// What was read to its end has an end, or something in it. Errors: it has not.
   public func checkEnding(events: UInt64, end: EndReason?) throws(TraceError) {
     // Where nothing is claimed, nothing was found to be true.
-    if events == 0, !isComplete {
+    if events == 0, !isComplete, ending.mark == nil {
       throw TraceError(.unusable, "\(path): the recording was cut off before its first event: nothing was replayed")
     }
     if let closing, end == nil {
@@ -54,11 +54,29 @@ extension TraceReader {
     var cursor = begin
     var placed: UInt64 = 0
     while placed <= limit, let event = try? cursor.next() {
-      if case .delivery(_, .instructions(let instructions, _)) = event {
-        placed = placed.addingSaturated(instructions)
-      }
+      if case .instructions(let instructions, _)? = event.place { placed = placed.addingSaturated(instructions) }
     }
     return cursor.damage("a place \(placed) instructions behind a digest, and the next digest is \(limit) behind it")
+  }
+}
+
+extension TraceEvent {
+  /// Where it came, counted from the event before it, if it came by itself.
+  fileprivate var place: Place? {
+    switch self {
+    case .delivery(_, let place): place
+    case .mark(let mark): mark.place
+    case .interaction, .digest, .detail, .end: nil
+    }
+  }
+
+  /// Instructions from the begin to here, if it says so.
+  fileprivate var instructionCount: UInt64? {
+    switch self {
+    case .digest(let digest): digest.instructions > 0 ? digest.instructions : nil
+    case .mark(let mark): mark.instructions > 0 ? mark.instructions : nil
+    case .interaction, .delivery, .detail, .end: nil
+    }
   }
 }
 

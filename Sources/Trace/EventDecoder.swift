@@ -33,6 +33,8 @@ struct EventDecoder {
     case Opcode.memoryWrite...(Opcode.memoryWrite + 3), Opcode.memoryWrite + Opcode.atRegisters,
       Opcode.memoryWrite + Opcode.atTime:
       return try memoryWrite(at: try place(opcode - Opcode.memoryWrite))
+    case Opcode.mark...(Opcode.mark + 3), Opcode.mark + Opcode.atRegisters, Opcode.mark + Opcode.atTime:
+      return .mark(Mark(at: try place(opcode - Opcode.mark), instructions: try input.varint()))
     case Opcode.digest:
       return .digest(
         StateDigest(

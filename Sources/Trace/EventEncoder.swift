@@ -7,12 +7,13 @@ enum Opcode {
   static let interrupt: UInt8 = 0x10
   static let nmi: UInt8 = 0x14
   static let memoryWrite: UInt8 = 0x18
+  static let mark: UInt8 = 0x1c
   static let digest: UInt8 = 0x20
   static let end: UInt8 = 0x21
   static let detail: UInt8 = 0x22
   static let firstSlot: UInt8 = 0x80
 
-  // Added to the opcode of a delivery.
+  // Added to the opcode of a delivery or a mark.
   static let here: UInt8 = 0
   static let atInstruction: UInt8 = 1
   static let atIteration: UInt8 = 2
@@ -88,6 +89,9 @@ struct EventEncoder {
     case .detail(let detail):
       out.append(Opcode.detail)
       return details.append(detail, to: &out)
+    case .mark(let mark):
+      append(Opcode.mark, mark.place)
+      out.append(varint: mark.instructions)
     case .end(let reason): append(reason)
     }
     return true

@@ -33,7 +33,7 @@ public struct TraceCursor: Sendable {
     pending = nil
     switch event {
     case .interaction, .delivery: ordinal &+= 1
-    case .digest, .detail: break
+    case .digest, .detail, .mark: break
     case .end: isPastEnd = true
     }
     return event
@@ -59,7 +59,19 @@ public struct TraceCursor: Sendable {
     while ordinal < target, try next() != nil {}
   }
 
+  /// The next record that says something: a mark does where nothing but the end follows it, or damage.
   private mutating func read() throws(TraceError) -> TraceEvent? {
+    var event = try readRecord()
+    while case .mark? = event {
+      var ahead = self
+      guard let next = try? ahead.readRecord() else { break }
+      if case .end = next { break }
+      (self, event) = (ahead, next)
+    }
+    return event
+  }
+
+  private mutating func readRecord() throws(TraceError) -> TraceEvent? {
     if let failure { throw failure }
     do throws(TraceError) {
       while decoder.isAtEnd {

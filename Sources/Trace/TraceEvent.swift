@@ -11,8 +11,22 @@ public enum TraceEvent: Equatable, Sendable {
   indirect case digest(StateDigest)
   /// What the next digest was made of, so that a divergence can name what differs.
   indirect case detail(StateDetail)
+  /// How far the guest is known to have gone: not an event. Readers hand out the last one alone.
+  indirect case mark(Mark)
   /// The last record of a recording that ended in order.
   case end(EndReason)
+}
+
+/// A place to which the guest came, and behind which the trace holds nothing but, maybe, how the recording ended.
+public struct Mark: Equatable, Sendable {
+  public var place: Place
+  /// Instructions retired since the begin, where they were counted; 0 otherwise.
+  public var instructions: UInt64
+
+  public init(at place: Place, instructions: UInt64) {
+    self.place = place
+    self.instructions = instructions
+  }
 }
 
 /// What an interaction got back.

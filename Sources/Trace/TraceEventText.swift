@@ -11,6 +11,7 @@ extension TraceEvent: CustomStringConvertible {
     case .delivery(let delivery, _): "\(delivery)"
     case .digest(let digest): "\(digest)"
     case .detail(let detail): "detail of \(detail.words.count) registers and \(detail.ranges.count) memory ranges"
+    case .mark(let mark): "\(mark)"
     case .end(let reason): "end: \(reason)"
     }
   }
@@ -51,6 +52,14 @@ extension StateDigest: CustomStringConvertible {
   }
 }
 
+extension Mark: CustomStringConvertible {
+  public var description: String {
+    let count = instructions > 0 ? " after \(instructions) instructions" : ""
+    guard case .fingerprint(let fingerprint) = place else { return "mark" + count }
+    return "mark\(count) \(fingerprint)"
+  }
+}
+
 extension EndReason: CustomStringConvertible {
   public var description: String {
     switch self {
@@ -67,12 +76,21 @@ extension EndReason: CustomStringConvertible {
 }
 
 extension TraceEvent {
-  /// Where it stands when `ordinal` events are complete before it. A delivery at a fingerprint stands after that event,
-  /// nobody has counted how far.
+  /// Where it stands when `ordinal` events are complete before it.
   public func position(ordinal: UInt64) -> Position {
-    if case .delivery(_, .instructions(let count, let iterations)) = self {
-      return Position(ordinal: ordinal, instructions: count, iterations: iterations)
+    switch self {
+    case .delivery(_, let place): place.position(ordinal: ordinal)
+    case .mark(let mark): mark.place.position(ordinal: ordinal)
+    case .interaction, .digest, .detail, .end: Position(ordinal: ordinal)
     }
-    return Position(ordinal: ordinal)
+  }
+}
+
+extension Place {
+  /// Its position when `ordinal` events are complete before it. A fingerprint lies after that event, nobody has counted
+  /// how far.
+  public func position(ordinal: UInt64) -> Position {
+    guard case .instructions(let count, let iterations) = self else { return Position(ordinal: ordinal) }
+    return Position(ordinal: ordinal, instructions: count, iterations: iterations)
   }
 }

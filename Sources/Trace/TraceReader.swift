@@ -84,17 +84,6 @@ public final class TraceReader: Sendable {
     try contents.machine(file, memorySize: header.memorySize)
   }
 
-  /// How many events there are, and why the recording ended (`nil` when it was cut off, or where it is damaged: up to
-  /// there it is as good as any). Reads the last chunk alone.
-  public func ending() -> (events: UInt64, reason: EndReason?) {
-    var cursor = TraceCursor(self, chunk: max(0, eventChunks.count - 1))
-    var reason: EndReason?
-    while let event = try? cursor.next() {
-      if case .end(let found) = event { reason = found }
-    }
-    return (cursor.ordinal, reason)
-  }
-
   /// A cursor before the first event.
   public func makeCursor() -> TraceCursor { TraceCursor(self) }
 }

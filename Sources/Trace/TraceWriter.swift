@@ -68,7 +68,7 @@ public final class TraceWriter {
     try check(encoder.append(event))
     switch event {
     case .interaction, .delivery: ordinal &+= 1
-    case .digest, .detail, .end: break
+    case .digest, .detail, .mark, .end: break
     }
     if encoder.out.count >= TraceFormat.eventChunkSize { try cut() }
   }

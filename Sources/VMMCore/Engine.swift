@@ -63,6 +63,9 @@ public protocol Engine: AnyObject {
   /// Instructions retired since the engine was made, where the engine counts them.
   var retiredInstructions: UInt64? { get }
 
+  /// The same from engines that count only sometimes, as long as they have counted all of them.
+  var countedInstructions: UInt64? { get }
+
   /// How many instructions the last `run` retired before it came back (the one of the interaction that ended it does
   /// not count); `nil` when some were not counted.
   var instructionsOfLastRun: UInt64? { get }
@@ -121,6 +124,7 @@ public protocol Engine: AnyObject {
 extension Engine {
   public func prepareToRestore() throws(EngineError) {}
   public func setStopFilter(_ filter: StopFilter?) {}
+  public var countedInstructions: UInt64? { retiredInstructions }
   public var instructionsOfLastRun: UInt64? { nil }
   public func finishInstruction() throws(EngineError) -> VCPUExit? { nil }
   public func canStep() throws(EngineError) -> Bool {

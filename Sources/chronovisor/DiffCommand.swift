@@ -86,7 +86,7 @@ struct TraceComparison {
       while let event = try cursor.next() {
         switch event {
         case .digest(let found): digest = found
-        case .detail: break
+        case .detail, .mark: break
         default: return event
         }
       }

@@ -11,6 +11,7 @@ extension TraceEvent {
     case .delivery(.memoryWrite, _): "device-write"
     case .digest: "digest"
     case .detail: "detail"
+    case .mark: "mark"
     case .end: "end"
     }
   }
@@ -34,6 +35,9 @@ extension TraceEvent {
       if case .fingerprint(let print) = place { fields.append(("fingerprint", print.json)) }
     case .digest(let digest): fields += digest.jsonFields
     case .detail(let detail): fields += detail.jsonFields
+    case .mark(let mark):
+      fields.append(("instructions", .number(mark.instructions)))
+      if case .fingerprint(let print) = mark.place { fields.append(("fingerprint", print.json)) }
     case .end(let reason): fields.append(("end", reason.json))
     }
     return .object(fields)

@@ -17,7 +17,7 @@ enum ListCommand: Command {
       throw UsageError("cannot list \(directory): \(errorText(errno))")
     }
     let latest = target(of: directory + "/latest")
-    var rows = [["name", "size", "guest", "engine", "events", "duration", "end"]]
+    var rows = [["name", "size", "guest", "engine", "events", "instructions", "duration", "end"]]
     var output = LineOutput()
     defer { output.flush() }
     for name in names {
@@ -57,8 +57,7 @@ private struct TraceEntry {
   let name: String
   let isLatest: Bool
   private var reader: TraceReader?
-  private var events: UInt64?
-  private var end: EndReason?
+  private var ending: TraceEnding?
   /// What keeps it from being read.
   private var trouble: String?
 
@@ -69,8 +68,7 @@ private struct TraceEntry {
     do throws(TraceError) {
       let reader = try TraceReader(path: directory + "/" + name)
       self.reader = reader
-      let ending = reader.ending()
-      (events, end) = (ending.events, ending.reason)
+      ending = reader.ending
     } catch {
       switch error.kind {
       case .notATrace, .file: return nil
@@ -82,14 +80,17 @@ private struct TraceEntry {
   }
 
   private var endText: String {
-    trouble ?? (reader?.isComplete == false ? "incomplete" : end.map { printable($0.description) } ?? "damaged")
+    if let trouble { return trouble }
+    if reader?.isComplete == false { return "incomplete" }
+    return ending?.reason.map { printable($0.description) } ?? "damaged"
   }
 
   var row: [String] {
     [
       printable(name) + (isLatest ? " (latest)" : ""), reader.map { byteSize($0.fileSize) } ?? "",
       printable(reader?.header.guestKind ?? ""), printable(reader?.header.engine ?? ""),
-      events.map { String($0) } ?? "", reader.map { seconds($0.duration) } ?? "", endText,
+      ending.map { String($0.events) } ?? "", ending?.instructions.map { String($0) } ?? "",
+      reader.map { seconds($0.duration) } ?? "", endText,
     ]
   }
 
@@ -99,9 +100,10 @@ private struct TraceEntry {
       ("fileSize", reader.map { .number($0.fileSize) } ?? .null),
       ("guest", reader.map { .string($0.header.guestKind) } ?? .null),
       ("engine", reader.map { .string($0.header.engine) } ?? .null),
-      ("events", events.map { .number($0) } ?? .null),
+      ("events", ending.map { .number($0.events) } ?? .null),
+      ("instructions", ending?.instructions.map { .number($0) } ?? .null),
       ("durationNanoseconds", reader.map { .number($0.duration) } ?? .null),
-      ("state", .string(trouble ?? reader?.state ?? "damaged")), ("end", end?.json ?? .null),
+      ("state", .string(trouble ?? reader?.state ?? "damaged")), ("end", ending?.reason?.json ?? .null),
     ])
   }
 }

@@ -19,7 +19,7 @@ final class ReplayTarget: DebugTarget {
   var recording: RecordingInfo {
     let header = timeline.reader.header
     var facts = [
-      RecordingInfo.Fact("ended", timeline.endReason.map { "\($0)" } ?? "never: the recording is incomplete"),
+      RecordingInfo.Fact("ended", ended),
       RecordingInfo.Fact("guest", header.guestKind),
       RecordingInfo.Fact("memory", "\(header.memorySize >> 20) MiB"),
       RecordingInfo.Fact("recorded with", "\(header.producer), engine \(header.engine), \(header.host)"),
@@ -28,7 +28,12 @@ final class ReplayTarget: DebugTarget {
     ]
     if !header.commandLine.isEmpty { facts.insert(.init("command line", header.commandLine), at: 2) }
     return RecordingInfo(
-      name: name, end: Position(ordinal: timeline.eventCount), instructions: timeline.totalInstructions, facts: facts)
+      name: name, end: timeline.ending.position, instructions: timeline.totalInstructions, facts: facts)
+  }
+
+  private var ended: String {
+    if let reason = timeline.ending.reason { return "\(reason)" }
+    return "never: the recording is incomplete; the guest is known to have come to \(timeline.ending.place)"
   }
 
   // MARK: looking

@@ -68,7 +68,9 @@ extension TraceDescription {
     rows.append(["size", "\(byteSize(reader.fileSize)), events in \(chunks) chunk\(chunks == 1 ? "" : "s")"])
     rows.append(["events", "\(events)"])
     for (kind, count) in counts { rows.append(["  \(kind)", "\(count)"]) }
+    rows.append(["instructions", reader.ending.instructions.map { "\($0)" } ?? "not counted"])
     rows.append(["end", endText])
+    if end == nil { rows.append(["known up to", reader.ending.place]) }
     return columns(rows)
   }
 
@@ -108,7 +110,8 @@ extension TraceDescription {
       ("commandLine", .string(header.commandLine)), ("images", .array(images)),
       ("durationNanoseconds", .number(reader.duration)), ("fileSize", .number(reader.fileSize)),
       ("eventChunks", .number(UInt64(reader.eventChunks.count))), ("eventBytes", .number(eventBytes)),
-      ("events", .number(events)),
+      ("events", .number(events)), ("instructions", reader.ending.instructions.map { .number($0) } ?? .null),
+      ("endPosition", .string(reader.ending.position.description)),
       ("counts", .object(counts.map { ($0.kind, .number($0.count)) })), ("end", end?.json ?? .null),
     ])
   }

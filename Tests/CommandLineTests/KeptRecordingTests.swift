@@ -1,7 +1,7 @@
 import Support
 import Testing
 
-/// An earlier recording stays until a new one can take its place, and what has no events is not called exact.
+/// An earlier recording stays until a new one can take its place, and what says nothing of a run is not called exact.
 @Suite struct KeptRecordingTests {
   let folder = TemporaryFolder()
   var trace: String { folder.file("a.trace") }
@@ -45,8 +45,9 @@ import Testing
     #expect(!killed.timedOut)
     #expect(bytesOfFile(trace) == earlier)
     let verification = CommandRunner.chronovisor("verify", trace + ".partial")
-    #expect(verification.status == 65, "\(verification.output)")
-    #expect(verification.output.contains("before its first event"), "\(verification.output)")
+    // It spins, and how far it has come is all that there is.
+    #expect(verification.status == 0, "\(verification.output)")
+    #expect(verification.output.contains("0 events") && verification.output.contains("known up to position 0+"))
     // The next recorder takes over what was left.
     #expect(record(TestGuests.path("hello")).status == 0)
     #expect(bytesOfFile(trace + ".partial").isEmpty)

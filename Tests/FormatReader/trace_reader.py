@@ -202,6 +202,8 @@ class Events:
             return self.end()
         if opcode == 0x22:
             return self.detail()
+        if opcode in range(0x1C, 0x20) or opcode in (0x4C, 0x5C):
+            return self.mark(opcode)
         return self.delivery(opcode)
 
     def line(self, kind, place="", **fields):
@@ -250,6 +252,13 @@ class Events:
         self.ordinal += 1
         return line
 
+    def mark(self, opcode):
+        place, fingerprint = self.place(opcode)
+        line = self.line("mark", place, instructions=self.source.varint())
+        if fingerprint:
+            line["fingerprint"] = fingerprint
+        return line
+
     def place(self, opcode):
         source = self.source
         if opcode < 0x40 and opcode & 3 != 3:
@@ -290,6 +299,10 @@ class Events:
         return self.line("end", end=end)
 
 
+def show(line):
+    print(json.dumps(line, separators=(",", ":"), ensure_ascii=False))
+
+
 def main(document, path):
     with open(document, encoding="utf-8") as file:
         fields = re.findall(r"^ {4}\d+ +(\S+) +(?:all|[0-9a-f]+)$", file.read(), re.MULTILINE)
@@ -297,11 +310,23 @@ def main(document, path):
         found = chunks(file.read())
     check_images(found)
     events = Events(fields)
-    for chunk in found:
-        if chunk.kind == 6:
-            need(chunk.ordinal == events.ordinal, "another number of events at %d" % chunk.offset)
-            for line in events.read(chunk.data):
-                print(json.dumps(line, separators=(",", ":"), ensure_ascii=False))
+
+    def lines():
+        for chunk in found:
+            if chunk.kind == 6:
+                need(chunk.ordinal == events.ordinal, "another number of events at %d" % chunk.offset)
+                yield from events.read(chunk.data)
+
+    mark = None
+    for line in lines():
+        # A mark counts where only the end follows it.
+        if mark and line["kind"] == "end":
+            show(mark)
+        mark = line if line["kind"] == "mark" else None
+        if not mark:
+            show(line)
+    if mark:
+        show(mark)
     check_closing(found, events.ordinal)
 
 

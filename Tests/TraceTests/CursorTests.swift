@@ -1,5 +1,6 @@
 import Support
 import Testing
+import VMMCore
 
 @testable import Trace
 
@@ -27,6 +28,23 @@ import Testing
       while let event = try cursor.next() { read.append(event) }
       #expect(read == [TraceEvent](left))
     }
+  }
+
+  /// Marks count where nothing but the end comes behind them, in the same chunk or in a later one.
+  @Test(arguments: [1, 2, 3, 37]) func onlyTheLastMarkIsHandedOut(flushEvery: Int) throws {
+    func mark(_ count: UInt64) -> TraceEvent {
+      .mark(Mark(at: .instructions(count, iterations: 0), instructions: count))
+    }
+    let path = folder.file("trace")
+    let nmi = TraceEvent.delivery(.nmi, at: .here)
+    try writeTrace(path, [mark(1), nmi, mark(2), mark(3), nmi, mark(4), .end(.timeout)], flushEvery: flushEvery)
+    #expect(try readAll(path).events == [nmi, nmi, mark(4), .end(.timeout)])
+    let ending = try TraceReader(path: path).ending
+    #expect(ending.events == 2 && ending.reason == .timeout)
+    #expect(ending.instructions == 4 || flushEvery < 7)
+    try writeTrace(path, [nmi, mark(2), mark(3)], flushEvery: flushEvery, close: false)
+    #expect(try readAll(path).events == [nmi, mark(3)])
+    #expect(try TraceReader(path: path).ending.position == Position(ordinal: 1, instructions: 3))
   }
 
   @Test func seekBeyondTheEndStopsThere() throws {

@@ -155,6 +155,16 @@ import VMMCore
     #expect(try claims([digest(100), digest(99)]) != nil)
   }
 
+  @Test func theMarkLiesBehindTheLastDigest() throws {
+    func mark(_ count: UInt64, place: UInt64) -> TraceEvent {
+      .mark(Mark(at: .instructions(place, iterations: 0), instructions: count))
+    }
+    #expect(try claims([digest(10), interrupt(after: 3), mark(20, place: 7)]) == nil)
+    #expect(try claims([digest(10), interrupt(after: 3), mark(19, place: 7)]) != nil)
+    #expect(try claims([digest(10), mark(9, place: 0)]) != nil)
+    #expect(try claims([digest(10), mark(9, place: 0), interrupt(after: 3)]) == nil)
+  }
+
   /// The complaint names the record, not the digest that shows it.
   @Test func theFarPlaceIsNamed() throws {
     let far = try claims([interrupt(after: 1), interrupt(after: 100), interrupt(after: 1), digest(50)])

@@ -182,7 +182,7 @@ func ordinals(_ events: some Sequence<TraceEvent>) -> UInt64 {
   events.reduce(0) { count, event in
     switch event {
     case .interaction, .delivery: count + 1
-    case .digest, .detail, .end: count
+    case .digest, .detail, .mark, .end: count
     }
   }
 }

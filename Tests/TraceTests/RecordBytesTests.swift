@@ -56,6 +56,10 @@ import VMMCore
     Case(.delivery(.nmi, at: .here), [0x14]),
     Case(.delivery(.nmi, at: .fingerprint(print)), [0x17] + printBytes),
     Case(.delivery(.memoryWrite(address: .init(0x80), bytes: [9, 8]), at: .here), [0x18, 0x80, 1, 2, 9, 8]),
+    Case(.mark(Mark(at: .here, instructions: 200)), [0x1c, 0xc8, 1]),
+    Case(.mark(Mark(at: .instructions(200, iterations: 7), instructions: 0)), [0x1e, 0xc8, 1, 7, 0]),
+    Case(
+      .mark(Mark(at: .fingerprint(timed(nil)), instructions: 0)), [0x5c] + printBytes + rest + [0xc8, 1, 0, 0]),
     Case(.digest(StateDigest(cpu: 1, memory: 2, output: 3, instructions: 128)), [0x20] + printBytes + [0x80, 1]),
     Case(.end(.powerOff), [0x21, 0]), Case(.end(.reset), [0x21, 1]), Case(.end(.haltedForGood), [0x21, 2]),
     Case(.end(.shutdown), [0x21, 3]), Case(.end(.debugExit(value: 5)), [0x21, 4, 5, 0, 0, 0]),

@@ -201,6 +201,8 @@ final class HybridEngine: Engine, DeadlineEngine {
   /// Not counted: what `instructionsOfLastRun` knows is all there is.
   var retiredInstructions: UInt64? { nil }
 
+  var countedInstructions: UInt64? { stretches == 0 ? software.retiredInstructions : nil }
+
   /// A kick on the host may have come between two iterations, or when KVM had looked up an instruction's pages and not
   /// executed it yet; the software engine goes on with it and retires the instruction, or what handles its fault.
   func finishInstruction() throws(EngineError) -> VCPUExit? {

@@ -45,7 +45,7 @@ extension Timeline {
     // Its instructions are counted from the last event.
     case .delivery(_, at: .instructions): return machine.core.instructions == 0
     case .interaction, .delivery: return true
-    case .digest, .detail, .end, nil: return false
+    case .digest, .detail, .mark, .end, nil: return false
     }
   }
 
@@ -64,7 +64,7 @@ extension Timeline {
     var count: StateDigest?
     while let event = try core.progress.cursor.peek() {
       switch event {
-      case .end: return
+      case .mark, .end: return
       case .interaction, .delivery: if core.progress.events >= events { return }
       case .digest, .detail: break
       }
@@ -74,7 +74,7 @@ extension Timeline {
       case .interaction: (isAtInteraction, count) = (true, nil)
       case .delivery: (isAtInteraction, count) = (false, nil)
       case .digest(let digest): count = digest
-      case .detail, .end: break
+      case .detail, .mark, .end: break
       }
       guard isAtInteraction, try core.isBehindDigests else { continue }
       let isClose = core.progress.events + Timeline.approachEvents >= events && !isApproaching

@@ -84,10 +84,9 @@ public final class Timeline {
   public let reader: TraceReader
   /// What the guest starts from: its images with their bytes.
   public let initial: InitialMachine
-  /// Events in the recording, and how it ended.
-  public let eventCount: UInt64
-  public let endReason: EndReason?
-  /// Instructions from begin to end, once they are known.
+  /// What the recording says of its end.
+  public let ending: TraceEnding
+  /// Instructions from begin to end, as the recording says, or as they were counted here.
   public internal(set) var totalInstructions: UInt64?
   public let memory: GuestMemory
 
@@ -119,7 +118,8 @@ public final class Timeline {
     reader = try TraceReader(path: path)
     try reader.checkModel(for: .software, recordedBy: .software)
     initial = try reader.initialMachine()
-    (eventCount, endReason) = reader.ending()
+    ending = reader.ending
+    totalInstructions = ending.instructions
     let prepared = try Machine(initial, kind: .software, cpuModel: reader.header.cpuModel)
     guard let engine = prepared.engine as? SoftwareEngine else { throw TimelineError("no software engine") }
     memory = prepared.memory
@@ -141,6 +141,9 @@ public final class Timeline {
     for page in pages { changed.insert(page) }
     fastForward?.noteChanged(pages)
   }
+
+  /// Events in the recording.
+  public var eventCount: UInt64 { ending.events }
 
   // MARK: where it stands
 

@@ -215,35 +215,32 @@ final class TimelineMachine {
     case .delivery(let delivery, let place): return try advance(stretch, to: delivery, at: place)
     // These stand right behind an event, where `completeEvent` takes them.
     case .digest, .detail: throw try diverged(.unexpectedExit(expected: "an event", actual: .stopped))
-    case .end(.shutdown):
-      guard let exit = try runEngine(stretch) else { return nil }
-      guard exit == .shutdown else { throw try diverged(.unexpectedExit(expected: "a triple fault", actual: exit)) }
-      return .end
+    case .mark(let mark): return try advance(stretch, toTheEndAt: mark)
+    case .end(.shutdown): return try advance(stretch, toShutdown: nil)
     case .end, nil: return .end
     }
   }
 
+  /// The recording ends at a mark, or at the triple fault that it says where it comes.
+  private func advance(_ stretch: Stretch, toTheEndAt mark: Mark) throws -> MachineStop? {
+    var ahead = core.progress.cursor
+    _ = try ahead.next()
+    if case .end(.shutdown)? = try? ahead.peek() { return try advance(stretch, toShutdown: mark) }
+    if case .underWay(let stop) = try approach(mark.place, stretch) { return stop }
+    try core.check(mark)
+    core.progress.cursor = ahead
+    return nil
+  }
+
+  private func advance(_ stretch: Stretch, toShutdown mark: Mark?) throws -> MachineStop? {
+    guard let exit = try runEngine(stretch) else { return nil }
+    guard exit == .shutdown else { throw try diverged(.unexpectedExit(expected: "a triple fault", actual: exit)) }
+    if let mark { try core.check(mark) }
+    return .end
+  }
+
   private func advance(_ stretch: Stretch, to delivery: Delivery, at place: Trace.Place) throws -> MachineStop? {
-    let since = core.instructions
-    switch place {
-    case .instructions(let wanted, let iterations):
-      if since < wanted {
-        return try approach(stretch.atMost(wanted - since), "\(wanted) instructions after the last event")
-      }
-      if core.iterations < iterations { return try approach(iterations: iterations, stretch) }
-    case .fingerprint(let fingerprint):
-      if let wanted = foundPlaces[core.progress.events] {
-        if since < wanted { return try approach(stretch.atMost(wanted - since), "the place of an interrupt") }
-      } else {
-        guard try core.matches(fingerprint) else {
-          expect(fingerprint)
-          return try approach(stretch, "an interrupt at rip \(hex(fingerprint.rip)) with recorded registers")
-        }
-        foundPlaces[core.progress.events] = since
-        core.checkHeld()
-      }
-      expect(nil)
-    }
+    if case .underWay(let stop) = try approach(place, stretch) { return stop }
     if let hit = takeHitInRepeat() { return hit }
     try core.carryOut(delivery, at: place)
     _ = try core.progress.cursor.next()
@@ -252,7 +249,41 @@ final class TimelineMachine {
     return entries == before ? nil : .delivered
   }
 
-  /// Runs towards a delivery: nothing else may come up.
+  private enum Approach {
+    case arrived
+    /// Some way on, and maybe what stopped the machine there.
+    case underWay(MachineStop?)
+  }
+
+  /// Some way towards a place, counted from the last event.
+  private func approach(_ place: Trace.Place, _ stretch: Stretch) throws -> Approach {
+    let since = core.instructions
+    switch place {
+    case .instructions(let wanted, let iterations):
+      if since < wanted {
+        return .underWay(try approach(stretch.atMost(wanted - since), "\(wanted) instructions after the last event"))
+      }
+      if core.iterations < iterations { return .underWay(try approach(iterations: iterations, stretch)) }
+    case .fingerprint(let fingerprint):
+      if let wanted = foundPlaces[core.progress.events] {
+        if since < wanted {
+          return .underWay(try approach(stretch.atMost(wanted - since), "the place of an interrupt"))
+        }
+      } else {
+        guard try core.matches(fingerprint) else {
+          expect(fingerprint)
+          return .underWay(
+            try approach(stretch, "an interrupt at rip \(hex(fingerprint.rip)) with recorded registers"))
+        }
+        foundPlaces[core.progress.events] = since
+        core.checkHeld()
+      }
+      expect(nil)
+    }
+    return .arrived
+  }
+
+  /// Runs towards a place: nothing else may come up.
   private func approach(_ stretch: Stretch, _ what: String) throws -> MachineStop? {
     if let exit = try runEngine(stretch) { throw try diverged(.unexpectedExit(expected: what, actual: exit)) }
     return nil

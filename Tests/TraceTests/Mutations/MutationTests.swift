@@ -26,6 +26,7 @@ import Testing
   private static let recorded: [Origin] = [
     .recorded("software", "race", "--chaos", "--append", "3"), .recorded("software", "rep", "--chaos", "--seed", "5"),
     .recorded("software", "spin", "--append", "3"), .recorded("software", "sse"),
+    .recorded("software", "compute", "--append", "100000000", "--timeout", "0.01"),
   ]
   private static let recordedOnKVM: [Origin] = [
     .recorded("kvm", "spin", "--append", "2"), .recorded("kvm", "userspin", "--append", "3"),

@@ -116,6 +116,7 @@ struct PayloadMap {
         $0.varint("write address")
         $0.counted("write bytes")
       }
+    case 0x1c...0x1f, 0x4c, 0x5c: place(opcode, "mark") { $0.varint("mark count") }
     case 0x20:
       for name in ["cpu", "memory", "output"] { fixed("digest " + name, 8) }
       varint("digest instructions")

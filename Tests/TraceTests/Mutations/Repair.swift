@@ -61,7 +61,7 @@ extension TraceSurgery {
         while !decoder.isAtEnd, let event = try? decoder.next() {
           switch event {
           case .interaction, .delivery: count += 1
-          case .digest, .detail, .end: break
+          case .digest, .detail, .mark, .end: break
           }
         }
       case .closing:

@@ -94,7 +94,7 @@ struct Truth {
 extension TraceEvent {
   fileprivate var isCheck: Bool {
     switch self {
-    case .digest, .detail: true
+    case .digest, .detail, .mark: true
     case .interaction, .delivery, .end: false
     }
   }
@@ -112,6 +112,10 @@ extension TraceEvent {
     case (.detail(let mine), .detail(let its)):
       // Each check that a detail has is held against the memory, so those that are left say what is so.
       return TraceEvent.masked(mine, rule) == TraceEvent.masked(its, rule)
+    // The place is compared as for a delivery, the count as in a digest.
+    case (.mark(let mine), .mark(let its)):
+      return TraceEvent.delivery(.nmi, at: mine.place).covers(.delivery(.nmi, at: its.place), rule, counts: counts)
+        && (its.instructions == 0 || mine.instructions == its.instructions || !counts)
     case (.end(let mine), .end(let its)): return mine == its || TraceEvent.isUnseen(its)
     default: return self == other
     }
