@@ -15,6 +15,7 @@ final class ReplayTarget: DebugTarget {
 
   var position: Position { timeline.position }
   var instructionCount: UInt64? { timeline.instructions }
+  var executedInstructions: UInt64 { timeline.executedInstructions }
 
   var recording: RecordingInfo {
     let header = timeline.reader.header
@@ -192,6 +193,7 @@ private final class ControlBridge: TimelineControl {
 
   func shouldStop() -> Bool { control.shouldStop() }
   func shouldReport(breakpointAt address: UInt64) -> Bool { control.shouldReport(breakpointAt: address, in: view) }
+  func condition(at address: UInt64) -> [UInt8]? { control.condition(at: address) }
 }
 
 extension TimelineRequest.Mode {

@@ -8,13 +8,18 @@ enum Debugger {
 
   static let patience = CommandRunner.patience
 
+  /// What the lines hold that long moves tell.
+  static let progress = " million instructions gone through, "
+
   /// Carries out commands, each one whatever became of the one before; what gdb showed on both streams.
   ///
   /// - Parameters:
   ///   - options: of `chronovisor replay`.
   ///   - script: Python that gdb carries out after the commands.
+  ///   - showsProgress: what long moves tell on their way is a part of it.
   static func run(
-    _ trace: String, _ commands: [String] = [], options: [String] = [], script: String? = nil
+    _ trace: String, _ commands: [String] = [], options: [String] = [], script: String? = nil,
+    showsProgress: Bool = false
   ) -> String {
     let folder = TemporaryFolder()
     var words = ["-nx", "-batch", "-iex", "set pagination off", "-iex", "set width 0"]
@@ -26,7 +31,9 @@ enum Debugger {
       "/bin/sh", ["-c", "exec " + line.joined(separator: " ") + " 2>&1"],
       environment: ["LC_ALL": "C", "DEBUGINFOD_URLS": ""], seconds: patience)
     #expect(result.status == 0 && !result.timedOut, "status \(result.status):\n\(result.output)")
-    return result.output
+    // On a busy machine whatever takes long tells how it gets on.
+    let lines = result.output.components(separatedBy: "\n").filter { showsProgress || !$0.contains(progress) }
+    return lines.joined(separator: "\n")
   }
 
   /// Carries out commands in a gdb that stands alone; what it showed on both streams.

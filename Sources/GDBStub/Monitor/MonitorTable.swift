@@ -42,6 +42,7 @@ struct MonitorTable {
     Command(
       "modes", "[follow]", "what code the client was told of; it reads target.xml anew when that changes",
       Session.monitorModes),
+    Command("progress", "[on|off]", "whether long moves tell how they get on", Session.monitorProgress),
     Command("why", "", "why the last change or move was refused", Session.monitorWhy),
   ]
 }

@@ -3,7 +3,10 @@ internal import VMMCore
 // MARK: - Where the machine stands, and going elsewhere
 
 extension Session {
-  func monitorWhen(_ arguments: [String]) throws(PacketError) -> String {
+  func monitorWhen(_ arguments: [String]) throws(PacketError) -> String { placeText }
+
+  /// Where the machine stands, for people.
+  var placeText: String {
     var text = "position \(target.position) of \(target.recording.end)"
     if let count = target.instructionCount {
       text += ", instruction \(count)"
@@ -60,6 +63,18 @@ extension Session {
     history.positions.enumerated().map { number, position in
       "\(number == history.index ? "*" : " ") \(position)"
     }.joined(separator: "\n")
+  }
+}
+
+extension Session {
+  func monitorProgress(_ arguments: [String]) throws(PacketError) -> String {
+    switch arguments {
+    case []: break
+    case ["on"]: showsProgress = true
+    case ["off"]: showsProgress = false
+    default: throw .malformed
+    }
+    return "long moves \(showsProgress ? "tell every second how they get on" : "say nothing on their way")"
   }
 }
 

@@ -33,13 +33,13 @@ extension Session {
     }
     wasKilled = false
     let place = Array(words.dropFirst())
-    return try move(to: place.isEmpty ? .begin : try Destination(words: place))
+    return try move(to: place.isEmpty ? .begin : try Destination(words: place), isFollowed: false)
   }
 
   /// `R XX`: back to the begin; has no answer.
   func restart(_ reader: inout PacketReader) throws(PacketError) -> Reply {
     _ = try reader.number()
-    _ = try move(to: .begin)
+    _ = try move(to: .begin, isFollowed: false)
     return .silence
   }
 }

@@ -74,10 +74,11 @@ extension Session {
   }
 
   /// Moves the target.
-  func move(to destination: Destination) throws(PacketError) -> Reply {
+  /// - Parameter isFollowed: the client takes console output while it waits.
+  func move(to destination: Destination, isFollowed: Bool = true) throws(PacketError) -> Reply {
     sleeping = nil
     do {
-      let report = try target.seek(destination, control: RunControl(self, .forward))
+      let report = try target.seek(destination, control: RunControl(self, .forward, isFollowed: isFollowed))
       return stopped(report)
     } catch {
       throw PacketError(error)
@@ -124,13 +125,32 @@ extension StopReport {
 private final class RunControl: ResumeControl {
   private let session: Session
   private let direction: ResumeRequest.Direction
+  private var progress: MoveProgress?
 
-  init(_ session: Session, _ direction: ResumeRequest.Direction) {
+  init(_ session: Session, _ direction: ResumeRequest.Direction, isFollowed: Bool = true) {
     self.session = session
     self.direction = direction
+    if isFollowed, session.showsProgress {
+      progress = MoveProgress(at: session.clock(), executed: session.target.executedInstructions)
+    }
   }
 
-  func shouldStop() -> Bool { session.pollForInterrupt() }
+  func shouldStop() -> Bool {
+    if let line = progress?.line(at: session.clock(), session) { session.showOnConsole(Array(line.utf8)) }
+    return session.pollForInterrupt()
+  }
+
+  /// Conditions see registers by the numbers that the client was told. Commands do nothing backwards, and forwards
+  /// nothing is remembered.
+  func condition(at address: UInt64) -> [UInt8]? {
+    guard direction == .backward else { return nil }
+    var bytes = Array(session.layout.architecture.rawValue.utf8)
+    for breakpoint in session.breakpoints.breakpoints(at: address) {
+      bytes += [0, breakpoint.commands.isEmpty ? 0 : 1]
+      for condition in breakpoint.conditions { bytes += Array("\(condition.code.count):".utf8) + condition.code }
+    }
+    return bytes
+  }
 
   /// A breakpoint with commands carries them out and does not stop; backwards, where nothing is executed, it does
   /// neither.

@@ -15,6 +15,7 @@ public enum SessionEnd: Equatable, Sendable {
 public final class Session {
   let target: any DebugTarget
   private let transport: any Transport
+  let clock: () -> UInt64
 
   /// What the client was told when it last read target.xml.
   private(set) var layout: RegisterLayout
@@ -30,6 +31,8 @@ public final class Session {
   var history = StopHistory()
   var client = ClientFeatures()
 
+  /// Long moves tell how they get on.
+  var showsProgress = true
   /// The stop that `?` tells again.
   var lastStop = StopReport.step
   /// `m`, `M` and `X` name guest-physical addresses (Qqemu.PhyMemMode).
@@ -74,10 +77,18 @@ public final class Session {
   private static let maximumDeferred = 256
   private static let maximumDeferredBytes = 4 * PacketParser.maximumPayload
 
-  public init(target: any DebugTarget, transport: any Transport, options: Server.Options = .init()) {
+  public convenience init(target: any DebugTarget, transport: any Transport, options: Server.Options = .init()) {
+    self.init(target: target, transport: transport, options: options, clock: monotonicTime)
+  }
+
+  /// - Parameter clock: nanoseconds; does not go back.
+  init(
+    target: any DebugTarget, transport: any Transport, options: Server.Options, clock: @escaping () -> UInt64
+  ) {
     self.target = target
     self.transport = transport
     self.options = options
+    self.clock = clock
     layout = Session.layout(for: target, options)
     history.record(target.position)
   }

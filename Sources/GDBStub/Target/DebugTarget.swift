@@ -50,6 +50,9 @@ public protocol DebugTarget: MachineView {
   /// Instructions retired from the begin of the recording to here, where the target counts them.
   var instructionCount: UInt64? { get }
 
+  /// Instructions that the target has executed so far, on whatever way: tells how a move gets on.
+  var executedInstructions: UInt64 { get }
+
   /// What is being replayed.
   var recording: RecordingInfo { get }
 
@@ -100,6 +103,7 @@ public protocol DebugTarget: MachineView {
 
 extension DebugTarget {
   public var instructionCount: UInt64? { nil }
+  public var executedInstructions: UInt64 { 0 }
 
   public var checkpoints: [CheckpointInfo] { [] }
   public func createCheckpoint(note: String) throws(TargetError) -> CheckpointInfo {

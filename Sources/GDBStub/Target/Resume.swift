@@ -79,6 +79,14 @@ public protocol ResumeControl: AnyObject {
   /// A breakpoint was reached in `view`, the machine at that instant (in a backward run it may be another one than the
   /// target itself): the breakpoint's condition holds there. May call every method of `view`.
   func shouldReport(breakpointAt address: UInt64, in view: any MachineView) -> Bool
+
+  /// What `shouldReport` depends on at an address, beside the machine: as long as it is the same, so is the answer at
+  /// the same place, and the target may remember it. `nil` where that cannot be promised.
+  func condition(at address: UInt64) -> [UInt8]?
+}
+
+extension ResumeControl {
+  public func condition(at address: UInt64) -> [UInt8]? { nil }
 }
 
 /// Why the machine stopped.

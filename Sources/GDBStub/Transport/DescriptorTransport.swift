@@ -84,10 +84,3 @@ final class DescriptorTransport: Transport {
     return true
   }
 }
-
-/// Nanoseconds of CLOCK_MONOTONIC.
-private func monotonicTime() -> UInt64 {
-  var time = timespec()
-  unsafe _ = clock_gettime(CLOCK_MONOTONIC, &time)
-  return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
-}

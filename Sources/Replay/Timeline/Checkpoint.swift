@@ -27,9 +27,6 @@ final class Checkpoint {
 /// The automatic checkpoints, in the order of their moments. The first is the begin, and stays.
 struct CheckpointStore {
   private(set) var all: [Checkpoint] = []
-  /// No more than this many: a checkpoint costs some kilobytes even when it shares all pages.
-  private let maximumCount = 512
-
   /// The index of the first checkpoint at or after a moment.
   private func index(atOrAfter moment: Moment) -> Int {
     var (low, high) = (0, all.count)
@@ -65,9 +62,14 @@ struct CheckpointStore {
     all.insert(checkpoint, at: index)
   }
 
-  /// Lets go of checkpoints until the pages fit the budget: those first whose loss makes the gap that grows the least,
+  /// How many checkpoints a budget is for: one costs some kilobytes, and some of the trace, even when it shares all
+  /// pages.
+  private static func maximumCount(_ budget: Int) -> Int { max(512, budget >> 17) }
+
+  /// Lets go of checkpoints until they fit the budget: those first whose loss makes the gap that grows the least,
   /// measured against the distance from `here`. What is left lies dense around `here` and evenly over the rest.
   mutating func thin(around here: Moment, budget: Int, pool: PagePool, _ epochs: Epochs) {
+    let maximumCount = CheckpointStore.maximumCount(budget)
     guard all.count > 2, pool.bytes > budget || all.count > maximumCount else { return }
     let scale = epochs.scale
     var places = all.map { epochs.place(of: $0.moment.instructions, on: scale) }

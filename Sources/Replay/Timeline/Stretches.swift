@@ -45,25 +45,22 @@ struct ExploredStretches {
     all = merged
   }
 
-  /// Those in which nothing that a request asks for can happen.
-  func without(_ request: TimelineRequest) -> ExploredStretches {
-    var quiet = self
-    quiet.all.removeAll { $0.footprint.mayStop(request) }
-    return quiet
-  }
-
-  /// The earliest moment from which on these stretches lead to `end` without a gap.
-  func beginning(upTo end: Moment) -> Moment {
+  /// The earliest moment from which on these stretches lead to `end` without a gap, and an item is found in none.
+  func beginning(of item: SearchItem, upTo end: Moment) -> Moment {
     var beginning = end
-    while let stretch = all.first(where: { $0.from < beginning && beginning <= $0.to }) { beginning = stretch.from }
+    for stretch in all.reversed() where stretch.from < beginning && beginning <= stretch.to {
+      if !stretch.footprint.mayHold(item) { beginning = stretch.from }
+    }
     return beginning
   }
 }
 
 extension Footprint {
-  fileprivate func mayStop(_ request: TimelineRequest) -> Bool {
-    request.breakpoints.contains { mayExecute($0) }
-      || request.watches.contains { mayAccess($0.first, $0.last, writes: $0.kind == .write) }
+  fileprivate func mayHold(_ item: SearchItem) -> Bool {
+    switch item {
+    case .breakpoint(let address, _): mayExecute(address)
+    case .watch(let range): mayAccess(range.first, range.last, writes: range.kind == .write)
+    }
   }
 }
 

@@ -135,27 +135,50 @@ extension Timeline {
     }
     endFootprint()
     if let hits = knownHits?.last(before: here, request), let stop = try goBack(toKnown: hits, control) { return stop }
-    let quiet = stretches.without(request)
-    var end = quiet.beginning(upTo: here)
+    let items = request.items(control)
+    var end = quietBeginning(items, upTo: here)
     var most = options.mostHits
     while let start = store.last(before: end) {
       try goBack(to: start)
-      switch try hits(until: end, before: here, most: most, request, control) {
-      case .interrupted: return .interrupted
+      switch try hits(until: end, before: here, most: most, request, items, control) {
+      case .interrupted: return try interrupted(at: end, control)
       case .many:
         // Closer to the end of the segment there are fewer.
-        guard try approach(.moment(end), before: end.next, control) else { return .interrupted }
+        guard try go(to: end, control) else { return try interrupted(at: end, control) }
         most = store.last(before: end) === start ? Int.max : options.mostHits
       case .hits(let hits):
         if let hit = hits.last {
           knownHits = hits
-          return try goBack(to: hit, after: hits.beforeLast, control) ? hit.stop : .interrupted
+          guard try goBack(to: hit, after: hits.beforeLast, control) else {
+            return try interrupted(at: end, control)
+          }
+          return hit.stop
         }
-        end = quiet.beginning(upTo: start.moment)
+        end = quietBeginning(items, upTo: start.moment)
         most = options.mostHits
       }
     }
     return try go(to: .begin, control) ? .begin : .interrupted
+  }
+
+  /// A search is given up: the machine stands where all behind it has been searched, so that who goes on from there
+  /// misses nothing.
+  private func interrupted(at end: Moment, _ control: any TimelineControl) throws -> TimelineStop {
+    try go(to: end, control)
+    return .interrupted
+  }
+
+  /// The earliest moment from which on it is known that none of the items is found up to `end`.
+  private func quietBeginning(_ items: [SearchItem], upTo end: Moment) -> Moment {
+    items.map { item in
+      var beginning = end
+      while true {
+        let known = min(
+          stretches.beginning(of: item, upTo: beginning), searched.beginning(of: item, upTo: beginning))
+        if known == beginning { return beginning }
+        beginning = known
+      }
+    }.max() ?? end
   }
 
   /// Goes where a backward run stops for a hit; `previous` is the one before it. False when it was interrupted on the
@@ -191,16 +214,27 @@ extension Timeline {
 
   /// Runs from a checkpoint to the end of its segment, for the stops on the way.
   private func hits(
-    until end: Moment, before here: Moment, most: Int, _ request: TimelineRequest, _ control: any TimelineControl
+    until end: Moment, before here: Moment, most: Int, _ request: TimelineRequest, _ items: [SearchItem],
+    _ control: any TimelineControl
   ) throws -> SearchResult {
     machine.arm(breakpoints: request.breakpoints, watches: request.watches)
-    var hits = KnownHits(request, from: moment, to: end)
+    let start = moment
+    var hits = KnownHits(request, from: start, to: end)
+    var tally = SearchTally()
     var count = 0
     func take(_ stop: TimelineStop, _ address: UInt64? = nil) {
+      if let address { tally.met(breakpointAt: address) } else { tally.metWatch() }
       guard Hit(moment: moment, stop: stop).comes(before: here) else { return }
-      if let address, !control.shouldReport(breakpointAt: address) { return hits.noteRefusal() }
+      if let address {
+        guard control.shouldReport(breakpointAt: address) else { return hits.noteRefusal() }
+        tally.reported(breakpointAt: address)
+      }
       hits.note(Hit(moment: moment, stop: stop))
       count += 1
+    }
+    func found() -> SearchResult {
+      for item in tally.missing(of: items) { searched.insert(item, from: start, to: end) }
+      return .hits(hits)
     }
     if let address = try machine.breakpointHere() { take(.breakpoint, address) }
     while count <= most {
@@ -208,9 +242,9 @@ extension Timeline {
       case .breakpoint(let address): if moment < end { take(.breakpoint, address) }
       case .watch(let range, let address): take(.watch(range, address: address))
       case .interrupted: return .interrupted
-      case .goal, .end, .delivered: return .hits(hits)
+      case .goal, .end, .delivered: return found()
       }
-      if moment >= end { return .hits(hits) }
+      if moment >= end { return found() }
     }
     return .many
   }

@@ -9,6 +9,13 @@ public protocol TimelineControl: AnyObject {
   func shouldStop() -> Bool
   /// The machine has come to a breakpoint (its state is that of the place): the stop is wanted.
   func shouldReport(breakpointAt address: UInt64) -> Bool
+  /// What `shouldReport` depends on at an address, beside the machine's state: as long as it is the same, so is the
+  /// answer at the same place. `nil` where that cannot be promised.
+  func condition(at address: UInt64) -> [UInt8]?
+}
+
+extension TimelineControl {
+  public func condition(at address: UInt64) -> [UInt8]? { nil }
 }
 
 /// How a timeline is to run, and what stops it.
@@ -97,6 +104,8 @@ public final class Timeline {
   /// What the parts that have been run through touched, and where the part began that is being run through.
   var stretches = ExploredStretches()
   var footprintStart: Moment?
+  /// Where searches have found nothing.
+  var searched = SearchedParts()
   var knownHits: KnownHits?
   /// The furthest place that the machine has been at, but for the way it is on.
   var frontier = Moment.begin
@@ -148,6 +157,9 @@ public final class Timeline {
   // MARK: where it stands
 
   var moment: Moment { machine.moment }
+
+  /// Instructions that the software engine has executed on all ways so far.
+  public var executedInstructions: UInt64 { machine.executed }
 
   public var position: Position { diversion?.position ?? machine.core.position }
   /// Instructions retired since the begin; `nil` where an engine that does not count has been on the way, and nobody

@@ -65,6 +65,8 @@ final class TimelineMachine {
     var entries: UInt64
   }
 
+  /// Instructions executed so far, in all directions.
+  private(set) var executed: UInt64 = 0
   /// Work since the last look at `shouldStop`, in instructions.
   private var unpolled: UInt64 = 0
   /// What an event costs, in instructions.
@@ -304,6 +306,8 @@ final class TimelineMachine {
 
   /// Enters the guest; `nil` when it was stopped by the count or for a debugger.
   private func runEngine(_ stretch: Stretch) throws -> VCPUExit? {
+    let start = engine.retiredInstructions ?? 0
+    defer { executed &+= (engine.retiredInstructions ?? 0) &- start }
     let exit =
       switch stretch {
       case .instructions(let count): try engine.run(.instructions(count))

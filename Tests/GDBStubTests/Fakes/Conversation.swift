@@ -46,11 +46,11 @@ struct Conversation {
   /// Says raw bytes after switching acknowledgements off.
   init(
     frames: [[UInt8]], target: any DebugTarget = FakeTarget(), architecture: ClientArchitecture? = nil,
-    pollsBeforeChunk: Int? = nil
+    pollsBeforeChunk: Int? = nil, clock: @escaping () -> UInt64 = { 0 }
   ) {
     let transport = MemoryTransport(
       [Array("QStartNoAckMode".utf8).framed] + frames, pollsBeforeChunk: pollsBeforeChunk)
-    end = Session(target: target, transport: transport, options: .init(architecture: architecture)).run()
+    end = Session(target: target, transport: transport, options: .init(architecture: architecture), clock: clock).run()
     replies = Conversation.joined(Array(Conversation.payloads(transport.sent).dropFirst()))
   }
 

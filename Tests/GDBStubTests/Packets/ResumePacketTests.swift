@@ -198,6 +198,36 @@ private func stop(_ packets: [String], target: FakeTarget = FakeTarget()) -> (re
     #expect(replies[1] == "QC1")
   }
 
+  /// Four looks a second at a run of fifty: a line each second, until the client wants none.
+  @Test func aLongRunTellsHowItGetsOn() {
+    func console(_ frames: [[UInt8]]) -> [String] {
+      var time: UInt64 = 0
+      let replies = Conversation(
+        frames: frames, target: FakeTarget(code: FakeProgram.endless), pollsBeforeChunk: 50,
+        clock: {
+          time += 250_000_000
+          return time
+        }
+      ).replies
+      #expect(replies.last?.hasPrefix("T02thread:1;") == true, "\(replies)")
+      return replies.dropLast().map { reply in
+        let bytes = Array(reply.dropFirst().utf8)
+        return String(
+          decoding: stride(from: 0, to: bytes.count - 1, by: 2).map { index in
+            UInt8(String(decoding: bytes[index...(index + 1)], as: UTF8.self), radix: 16) ?? 0
+          }, as: UTF8.self)
+      }
+    }
+    let lines = console([Array("c".utf8).framed, [3]])
+    #expect(lines.count == 12, "\(lines)")
+    #expect(
+      lines.allSatisfy {
+        $0.hasPrefix("chronovisor: 0 million instructions gone through, 0 million a second, at position 0")
+      }, "\(lines)")
+    let off = "qRcmd," + "progress off".utf8.map { String($0, radix: 16) }.joined()
+    #expect(console([Array(off.utf8).framed + Array("c".utf8).framed, [3]]).count == 1)
+  }
+
   @Test func anInterruptRightBehindThePacket() {
     let target = FakeTarget(code: FakeProgram.endless)
     let replies = Conversation(frames: [Array("c".utf8).framed + [3]], target: target).replies

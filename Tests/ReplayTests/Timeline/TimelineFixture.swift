@@ -34,6 +34,8 @@ final class Permissive: TimelineControl {
   var reports = 0
   /// Whether a breakpoint is to be reported.
   var condition: (UInt64) -> Bool = { _ in true }
+  /// What that depends on.
+  var dependsOn: [UInt8]?
 
   func shouldStop() -> Bool {
     polls += 1
@@ -44,6 +46,8 @@ final class Permissive: TimelineControl {
     reports += 1
     return condition(address)
   }
+
+  func condition(at address: UInt64) -> [UInt8]? { dependsOn }
 }
 
 extension Timeline {

@@ -1,0 +1,96 @@
+import Replay
+import Support
+import Testing
+import Trace
+import VMMCore
+
+/// A backward search that has been made before costs next to nothing, and finds the same.
+@Suite struct TimelineKnowledgeTests {
+  let fixture = TimelineFixture()
+
+  private func compute(interval: UInt64 = 100_000) throws -> Timeline {
+    var options = Timeline.Options()
+    options.interval = interval
+    options.stretch = interval
+    let timeline = try fixture.timeline("compute", commandLine: "100000", options: options)
+    _ = try timeline.finish()
+    return timeline
+  }
+
+  /// A store to one of the words over which the guest scatters its stores: their pages are busy all the time.
+  private func store(to word: UInt64) -> TimelineRequest {
+    let first = Symbols(ofGuest: "compute").address("table") + 8 * word
+    return TimelineRequest(.continue, watches: [WatchRange(.write, first: first, last: first + 7)])
+  }
+
+  /// Runs back from the end; the instructions that this takes, and where it leads.
+  private func search(
+    _ timeline: Timeline, _ request: TimelineRequest, _ control: Permissive = Permissive()
+  ) throws -> (cost: UInt64, place: Timeline.Snapshot) {
+    #expect(try timeline.seek(.end) == .step)
+    let before = timeline.executedInstructions
+    #expect(try timeline.backward(request, control: control) != .interrupted)
+    return (timeline.executedInstructions - before, try timeline.snapshot())
+  }
+
+  /// A word whose last store lies far from the end.
+  private func farWord(_ timeline: Timeline) throws -> UInt64 {
+    try #require(try (UInt64(0)..<50).first { try search(timeline, store(to: $0)).cost > 800_000 })
+  }
+
+  @Test func aWordInABusyPage() throws {
+    let word = try farWord(try compute())
+    let timeline = try compute()
+    let first = try search(timeline, store(to: word))
+    let again = try search(timeline, store(to: word))
+    #expect(first.cost > 800_000 && again.cost * 4 < first.cost, "\(again.cost) of \(first.cost)")
+    #expect(again.place == first.place)
+    // A part of it was not there either.
+    let request = store(to: word)
+    let part = TimelineRequest(
+      .continue, watches: [WatchRange(.write, first: request.watches[0].first + 2, last: request.watches[0].first + 3)])
+    #expect(try search(timeline, part).place == first.place)
+  }
+
+  /// An instruction that is executed all the time, under a condition that never holds.
+  @Test func aConditionThatNeverHolds() throws {
+    let timeline = try compute()
+    _ = try timeline.seek(.instruction(try #require(timeline.totalInstructions) / 2))
+    let busy = TimelineRequest(.continue, breakpoints: [try timeline.state().linearRIP])
+    func never(_ condition: UInt8?) -> Permissive {
+      let control = Permissive()
+      control.condition = { _ in false }
+      control.dependsOn = condition.map { [$0] }
+      return control
+    }
+    let first = try search(timeline, busy, never(1))
+    let again = try search(timeline, busy, never(1))
+    #expect(first.cost > 800_000 && again.cost * 10 < first.cost, "\(again.cost) of \(first.cost)")
+    #expect(again.place == first.place)
+    // Another condition, and one of which nobody knows what it depends on, are other searches.
+    #expect(try search(timeline, busy, never(2)).cost > 800_000)
+    #expect(try search(timeline, busy, never(nil)).cost > 800_000)
+    let any = Permissive()
+    any.dependsOn = [3]
+    #expect(try search(timeline, busy, any).place != first.place)
+  }
+
+  /// Wherever a search is given up, who goes on from there finds what an undisturbed search finds.
+  @Test func aSearchThatWasGivenUpMissesNothing() throws {
+    let word = try farWord(try compute())
+    let expected = try search(try compute(interval: 500_000), store(to: word)).place
+    var interruptions = 0
+    for polls in 0..<5 {
+      let timeline = try compute(interval: 500_000)
+      let control = Permissive()
+      control.stopAfter = polls
+      _ = try timeline.seek(.end)
+      if try timeline.backward(store(to: word), control: control) == .interrupted {
+        interruptions += 1
+        #expect(try timeline.backward(store(to: word), control: Permissive()) != .interrupted)
+      }
+      #expect(try timeline.snapshot() == expected, "after \(polls) polls")
+    }
+    #expect(interruptions > 0)
+  }
+}
