@@ -30,6 +30,8 @@ struct TimelineFixture {
 final class Permissive: TimelineControl {
   /// Stops the run at the poll of this number.
   var stopAfter = Int.max
+  /// That poll alone does, as for one Ctrl-C.
+  var stopsOnce = false
   var polls = 0
   var reports = 0
   /// Whether a breakpoint is to be reported.
@@ -39,7 +41,7 @@ final class Permissive: TimelineControl {
 
   func shouldStop() -> Bool {
     polls += 1
-    return polls > stopAfter
+    return stopsOnce ? polls == stopAfter + 1 : polls > stopAfter
   }
 
   func shouldReport(breakpointAt address: UInt64) -> Bool {

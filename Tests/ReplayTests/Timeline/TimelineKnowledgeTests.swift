@@ -75,18 +75,22 @@ import VMMCore
     #expect(try search(timeline, busy, any).place != first.place)
   }
 
-  /// Wherever a search is given up, who goes on from there finds what an undisturbed search finds.
-  @Test func aSearchThatWasGivenUpMissesNothing() throws {
+  /// Wherever a search is given up, who goes on from there finds what an undisturbed search finds: in a recording that
+  /// is one part, from where it began.
+  @Test(arguments: [500_000, 10_000_000]) func aSearchThatWasGivenUpMissesNothing(interval: UInt64) throws {
     let word = try farWord(try compute())
-    let expected = try search(try compute(interval: 500_000), store(to: word)).place
+    let expected = try search(try compute(interval: interval), store(to: word)).place
     var interruptions = 0
-    for polls in 0..<5 {
-      let timeline = try compute(interval: 500_000)
+    for polls in 0..<3 {
+      let timeline = try compute(interval: interval)
       let control = Permissive()
       control.stopAfter = polls
+      control.stopsOnce = true
       _ = try timeline.seek(.end)
+      let start = timeline.position
       if try timeline.backward(store(to: word), control: control) == .interrupted {
         interruptions += 1
+        if interval == 10_000_000 { #expect(timeline.position == start) }
         #expect(try timeline.backward(store(to: word), control: Permissive()) != .interrupted)
       }
       #expect(try timeline.snapshot() == expected, "after \(polls) polls")

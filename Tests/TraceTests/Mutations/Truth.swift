@@ -43,7 +43,7 @@ struct Truth {
     var rest = events[...]
     /// Checks at the place where the two are.
     var checks: [TraceEvent] = []
-    let lastCheck = other.events.lastIndex { $0.isCheck } ?? -1
+    let lastCheck = other.events.lastIndex { $0.isStateCheck } ?? -1
     for (index, event) in other.events.enumerated() {
       while let first = rest.first, first.isCheck, !covers(first, event) { checks.append(rest.removeFirst()) }
       if let first = rest.first, covers(first, event) || index > lastCheck && first.isAsked(event) {
@@ -92,6 +92,12 @@ struct Truth {
 }
 
 extension TraceEvent {
+  /// It tells of what the guest was given before it.
+  fileprivate var isStateCheck: Bool {
+    if case .mark = self { return false }
+    return isCheck
+  }
+
   fileprivate var isCheck: Bool {
     switch self {
     case .digest, .detail, .mark: true
