@@ -80,7 +80,7 @@ struct LinuxBugTests {
     expect(
       [
         "(clerk)", "check (name=", "accounts = {18, ", "stop in process ", "(clerk) only", "in process ", "(clerk)",
-        "Hardware watchpoint 2: book.accounts[0]", "Old value = 18", "write_down (amount=18)", "#1  ", "move (",
+        "Hardware watchpoint 2: book.accounts[0]", "Old value = 18", "write_down (amount=", "#1  ", "move (",
         "keep_book (name=", "$2 = 1", "$3 = 1",
       ], in: output)
   }
@@ -93,6 +93,7 @@ struct LinuxBugTests {
         "add-symbol-file \(files)/init", "break-process baker check", "continue", "delete",
         "python gdb.set_convenience_variable('clerk', task_of('clerk').pid)", "eval \"space %d\", $clerk",
         "watch book.count", "monitor breakpoints", "continue", "space any", "space 99", "space nonsense",
+        "when",
       ])
     expect(
       [
@@ -104,32 +105,37 @@ struct LinuxBugTests {
 
   /// Every write of a variable, for each of two processes that have it at the same address, forwards and backwards.
   @Test func aWatchpointBelongsToOneProcess() {
-    let script = """
-      def hits(command):
-          seen = []
-          while True:
-              text = gdb.execute(command, to_string=True)
-              if "No more reverse" in text:
-                  return seen
-              where = [line for line in text.split("\\n") if line.startswith("chronovisor: in process ")]
-              seen.append((where, gdb.parse_and_eval("book.count") if command == "continue" else None))
-      for name in ("baker", "clerk"):
-          gdb.execute("delete")
-          gdb.execute("seek begin")
-          gdb.execute("break-process %s keep_book" % name)
-          gdb.execute("continue")
-          gdb.execute("delete")
-          gdb.execute("watch book.count")
-          forward = hits("continue")
-          backward = hits("reverse-continue")
-          names = {line.split("(")[1] for where, value in forward + backward for line in where}
-          print("result", name, len(forward), [int(value) for where, value in forward], len(backward), names)
+    let script =
+      StepScript.stops + """
+        def hits(command):
+            seen = []
+            while stopped_at_a_point(command):
+                name = structure_at(current_task(), "struct task_struct")["comm"].string()
+                if gdb.selected_frame().name() == "write_down":
+                    seen.append((name, int(gdb.parse_and_eval("book.count"))))
+            return seen
 
-      """
+        for name in ("baker", "clerk"):
+            gdb.execute("delete")
+            gdb.execute("seek begin")
+            gdb.execute("break-process %s move" % name)
+            gdb.execute("continue")
+            gdb.execute("delete")
+            gdb.execute("watch book.count")
+            forward = hits("continue")
+            backward = hits("reverse-continue")
+            print("result", name, [count for _, count in forward], [count for _, count in backward])
+            print("result", {process for process, _ in forward + backward} == {name})
+
+        """
     let output = Debugger.run(
       record("ledger", says: "clerk: 330"), ["add-symbol-file \(files)/init", "set python print-stack full"],
       script: script)
+    // Backwards the values from before the writes, down to the one that was there first.
     expect(
-      ["result baker 6 [1, 2, 3, 4, 5, 6] ", "result clerk 9 [1, 2, 3, 4, 5, 6, 7, 8, 9] "], in: output)
+      [
+        "result baker [1, 2, 3, 4, 5, 6] [5, 4, 3, 2, 1, 0]", "result True",
+        "result clerk [1, 2, 3, 4, 5, 6, 7, 8, 9] [8, 7, 6, 5, 4, 3, 2, 1, 0]", "result True",
+      ], in: output)
   }
 }

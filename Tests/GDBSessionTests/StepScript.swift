@@ -38,4 +38,18 @@ enum StepScript {
 
       """
   }
+
+  /// `stopped_at_a_point(command)`: carries the command out; whether it has ended at a breakpoint or a watchpoint.
+  static let stops = """
+    last_stop = [None]
+    gdb.events.stop.connect(lambda event: last_stop.__setitem__(0, event))
+
+
+    def stopped_at_a_point(command):
+        last_stop[0] = None
+        gdb.execute(command, to_string=True)
+        return isinstance(last_stop[0], gdb.BreakpointEvent)
+
+
+    """
 }

@@ -46,7 +46,7 @@ extension LinuxScript {
     @linux_command("break-process")
     def break_process(words):
         """Stop in processes of a name: break-process NAME [LOCATION]
-    At LOCATION, or where such a process begins: its program is in place, and its first instruction comes next."""
+    At LOCATION, or where a program of that name begins: exec is done, and the first instruction comes next."""
         if not 1 <= len(words) <= 2:
             raise gdb.GdbError("give a process's name, and a location")
         break_at(words[1] if len(words) == 2 else "start_thread", words[0])
