@@ -102,7 +102,7 @@ extension UndefinedFlags {
 
   /// Always adjusted, by ADD or SUB AX, 106H.
   private static func asciiAdjustments(_ opcode: UInt8, adds: Bool) -> [UndefinedSample] {
-    [0x7f0f, 0x800a, 0x00fb, 0xff9a, 0x010c, 0x7f9d, 0x80ff].map { ax in
+    [0x7f0f, 0x800a, 0x00fb, 0xff9a, 0x010c, 0x7f9d, 0x80ff, 0xfefa].map { ax in
       UndefinedSample(
         code: [opcode], size: 1, start: .init(rax: ax), source: ax, model: [0x66, adds ? 0x05 : 0x2d, 0x06, 0x01])
     }

@@ -20,8 +20,10 @@ struct UserModeTests {
       [
         "arithmetic ()", "$1 = 3", "$2 = {0.25, -8.75, ", "$3 = {0.100000001, 7, ", "$4 = {0.150000006, -15.75, ",
         "mxcsr          0x1fa0", "New value = 4620113909371954709", "fstp    tbyte ptr", "$5 = 1\n",
-        "R7: Valid   0x40018e2c18d6eb17214f", "Opcode:              0xd9e8",
+        "R7: Valid   0x40018e2c18d6eb17214f",
       ], in: output)
+    // Some CPUs note the opcodes of errors only.
+    if engine == .software { expect(["Opcode:              0xd9e8"], in: output) }
   }
 
   @Test(arguments: BareMetal.available) func tasksAndTheirMemory(engine: BareMetal) {

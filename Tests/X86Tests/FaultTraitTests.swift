@@ -5,7 +5,7 @@ internal import VMMCore
 
 /// What faults leave behind on the CPUs of each maker, where only a fault shows it. The values are measured.
 @Suite struct FaultTraitTests {
-  /// A page that is not there begins at 0x800000.
+  /// A page that is not there begins at 0x400000.
   private func machine(_ code: [UInt8], _ trait: UndefinedProfile.Trait, _ holds: Bool, steps: UInt64) throws
     -> SystemMachine
   {
@@ -19,8 +19,8 @@ internal import VMMCore
   }
 
   @Test(arguments: [false, true]) func flagsOfAScanThatFaults(putsBack: Bool) throws {
-    // MOV EDI, 800000H - 4; MOV ECX, 16; MOV AL, 55H; STC; REPNE SCASB: of 55H and 0 there is no carry.
-    let code: [UInt8] = [0xbf, 0xfc, 0xff, 0x7f, 0, 0xb9, 16, 0, 0, 0, 0xb0, 0x55, 0xf9, 0xf2, 0xae]
+    // MOV EDI, 400000H - 4; MOV ECX, 16; MOV AL, 55H; STC; REPNE SCASB: of 55H and 0 there is no carry.
+    let code: [UInt8] = [0xbf, 0xfc, 0xff, 0x3f, 0, 0xb9, 16, 0, 0, 0, 0xb0, 0x55, 0xf9, 0xf2, 0xae]
     let machine = try machine(code, .restoresStringFlags, putsBack, steps: 5)
     #expect(machine.cpu.rip == SystemMachine.handler(14))
     #expect(machine.cpu.rcx == 12)
@@ -28,24 +28,24 @@ internal import VMMCore
   }
 
   @Test(arguments: [false, true]) func anX87StoreOfNothing(skips: Bool) throws {
-    // FNINIT; PUSH 37EH; FLDCW [RSP]; FISTP QWORD [800000H]
-    let code: [UInt8] = [0xdb, 0xe3, 0x68, 0x7e, 3, 0, 0, 0xd9, 0x2c, 0x24, 0xdf, 0x3c, 0x25, 0, 0, 0x80, 0]
+    // FNINIT; PUSH 37EH; FLDCW [RSP]; FISTP QWORD [400000H]
+    let code: [UInt8] = [0xdb, 0xe3, 0x68, 0x7e, 3, 0, 0, 0xd9, 0x2c, 0x24, 0xdf, 0x3c, 0x25, 0, 0, 0x40, 0]
     let machine = try machine(code, .skipsStoresOfX87Errors, skips, steps: 4)
     #expect((machine.cpu.rip == SystemMachine.handler(14)) == !skips)
     #expect(machine.cpu[Slot.fsw] & 0xff == (skips ? 0xc1 : 0))
   }
 
   @Test(arguments: [false, true]) func theHalfThatFaults(upperFirst: Bool) throws {
-    // MOV EDI, 800000H - 4; MASKMOVDQU XMM0, XMM1
-    let code: [UInt8] = [0xbf, 0xfc, 0xff, 0x7f, 0, 0x66, 0x0f, 0xf7, 0xc1]
+    // MOV EDI, 400000H - 4; MASKMOVDQU XMM0, XMM1
+    let code: [UInt8] = [0xbf, 0xfc, 0xff, 0x3f, 0, 0x66, 0x0f, 0xf7, 0xc1]
     let machine = try machine(code, .checksUpperHalfFirst, upperFirst, steps: 2)
     #expect(machine.cpu.rip == SystemMachine.handler(14))
-    #expect(machine.cpu.cr2 == (upperFirst ? 0x80_0004 : 0x80_0000))
+    #expect(machine.cpu.cr2 == (upperFirst ? 0x40_0004 : 0x40_0000))
   }
 
   @Test(arguments: [false, true]) func topBehindAStoreThatFaults(clears: Bool) throws {
-    // FNINIT; FLD1; MOVD [800000H], MM0
-    let code: [UInt8] = [0xdb, 0xe3, 0xd9, 0xe8, 0x0f, 0x7e, 0x04, 0x25, 0, 0, 0x80, 0]
+    // FNINIT; FLD1; MOVD [400000H], MM0
+    let code: [UInt8] = [0xdb, 0xe3, 0xd9, 0xe8, 0x0f, 0x7e, 0x04, 0x25, 0, 0, 0x40, 0]
     let machine = try machine(code, .mmxStoresClearTop, clears, steps: 3)
     #expect(machine.cpu.rip == SystemMachine.handler(14))
     #expect(machine.cpu[Slot.fpuTop] & 7 == (clears ? 0 : 7))

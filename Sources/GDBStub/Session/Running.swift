@@ -147,6 +147,7 @@ private final class RunControl: ResumeControl {
     var bytes = Array(session.layout.architecture.rawValue.utf8)
     for breakpoint in session.breakpoints.breakpoints(at: address) {
       bytes += [0, breakpoint.commands.isEmpty ? 0 : 1]
+      if let space = breakpoint.space { bytes += Array("in \(space.root):".utf8) }
       for condition in breakpoint.conditions { bytes += Array("\(condition.code.count):".utf8) + condition.code }
     }
     return bytes

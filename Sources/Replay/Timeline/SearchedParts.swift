@@ -12,6 +12,7 @@ enum SearchItem: Hashable {
       mine == its && (condition == nil || condition == other)
     case (.watch(let mine), .watch(let its)):
       (mine.kind == .access || mine.kind == its.kind) && mine.first <= its.first && its.last <= mine.last
+        && (mine.space == nil || mine.space == its.space)
     default: false
     }
   }
