@@ -65,9 +65,10 @@ struct EventDistance {
   static func time(to cursor: TraceCursor) -> UInt64? {
     let chunks = cursor.reader.eventChunks
     guard let to = end(of: cursor), var index = cursor.chunkIndex else { return nil }
+    // Chunks of marks alone may lie before the first event.
+    guard cursor.ordinal > 1 else { return to }
     // The event before came after the chunk before its own was written.
-    let before = cursor.ordinal > 2 ? cursor.ordinal - 2 : 0
-    while index > 0, chunks[index].firstOrdinal > before { index -= 1 }
+    while index > 0, chunks[index].firstOrdinal > cursor.ordinal - 2 { index -= 1 }
     let from = index > 0 ? chunks[index - 1].elapsed : 0
     return max(to, from) - from
   }

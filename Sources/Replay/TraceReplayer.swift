@@ -180,8 +180,9 @@ public final class TraceReplayer {
     if !reader.isComplete, reader.damage == nil {
       notes.append("  \(reader.path) is incomplete: its recorder did not end in order; everything in it was replayed")
     }
-    let missing = reader.missingFeatures(for: .kvm)
-    if kind == .software, reader.header.engine == EngineKind.kvm.rawValue, EngineKind.kvm.isOffered, !missing.isEmpty {
+    if kind == .software, reader.header.engine == EngineKind.kvm.rawValue, EngineKind.kvm.isOffered,
+      case let missing = reader.missingFeatures(for: .kvm), !missing.isEmpty
+    {
       let names = missing.map(\.name).joined(separator: ", ")
       notes.append("  replayed by the software engine: this host's KVM does not have \(names)")
     }
