@@ -2,6 +2,7 @@
 #include "CHostExecute.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -88,7 +89,7 @@ static int run(struct chost_code *map, const uint8_t *code, size_t length, struc
 
 int chost_execute(struct chost_code *map, const uint8_t *code, size_t length, struct chost_registers *registers) {
   uint8_t whole[PAGE];
-  if (length + 1 > sizeof whole) return -E2BIG;
+  if (length >= sizeof whole) return -E2BIG;
   memcpy(whole, code, length);
   whole[length] = 0xc3;  // ret
   return run(map, whole, length + 1, registers);
@@ -104,16 +105,18 @@ static int is_code32(uint32_t selector) {
 
 int chost_execute_legacy(struct chost_code *map, const uint8_t *code, size_t length, struct chost_registers *registers) {
   enum { CODE32 = 0x23, CODE64 = 0x33 };
-  // mov r11, rsp; push CODE32; lea r10, [rip + 4]; push r10; retfq
-  static const uint8_t there[] = {0x49, 0x89, 0xe3, 0x6a, CODE32, 0x4c, 0x8d, 0x15, 4, 0, 0, 0, 0x41, 0x52, 0x48, 0xcb};
+  // mov r11, rsp; mov r10, CODE32:behind; push r10; jmp far [rsp]; behind: (a return would do, but for QEMU, which reads
+  // its stack as the kernel)
+  uint8_t there[] = {0x49, 0x89, 0xe3, 0x49, 0xba, 0, 0, 0, 0, CODE32, 0, 0, 0, 0x41, 0x52, 0xff, 0x2c, 0x24};
   // jmp CODE64:back; back: mov rsp, r11; ret
   uint8_t home[] = {0xea, 0, 0, 0, 0, CODE64, 0, 0x4c, 0x89, 0xdc, 0xc3};
   uint8_t whole[PAGE];
   size_t end = sizeof there + length;
   if (end + sizeof home > sizeof whole) return -E2BIG;
-  uintptr_t back = next_place(map, end + sizeof home) + end + 7;
+  uintptr_t start = next_place(map, end + sizeof home), back = start + end + 7;
   if (back > UINT32_MAX || map->stack == MAP_FAILED || !is_code32(CODE32)) return -ENOSYS;
   registers->rbx = (uintptr_t)map->stack + PAGE;
+  memcpy(there + 5, &(uint32_t){(uint32_t)(start + sizeof there)}, 4);
   memcpy(home + 1, &(uint32_t){(uint32_t)back}, 4);
   memcpy(whole, there, sizeof there);
   memcpy(whole + sizeof there, code, length);
@@ -129,9 +132,14 @@ int chost_execute_legacy(struct chost_code *map, const uint8_t *code, size_t len
 
 static struct chost_fault *volatile fault;
 static sigjmp_buf behind_fault;
+static pthread_t faulting;
 
 static void note_fault(int number, siginfo_t *info, void *context) {
-  (void)number, (void)info;
+  (void)info;
+  if (!pthread_equal(pthread_self(), faulting)) {
+    signal(number, SIG_DFL);  // somebody else's: it faults again, for good
+    return;
+  }
   mcontext_t *machine = &((ucontext_t *)context)->uc_mcontext;
   greg_t *registers = machine->gregs;
   *fault = (struct chost_fault){
@@ -149,6 +157,7 @@ int chost_execute_faulting(
   volatile int status = -EFAULT;
   registers->rbx = (uintptr_t)pages + PAGE;
   fault = out;
+  faulting = pthread_self();
   if (mprotect(pages + PAGE, PAGE, PROT_NONE) == 0 && sigaction(SIGSEGV, &action, &before[0]) == 0) {
     if (sigaction(SIGILL, &action, &before[1]) == 0) {
       // A fault leaves the x87 and the direction flag as they are.

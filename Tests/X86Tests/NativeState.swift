@@ -1,4 +1,6 @@
+internal import KVM
 import NativeOracle
+internal import VMMCore
 
 extension NativeState {
   /// All zero, with the x87 and SSE control words of a new process and a stack in the operand area.
@@ -17,6 +19,8 @@ extension NativeState {
   }
 
   mutating func run(_ code: [UInt8], memory: inout [UInt8]) -> Int? {
+    // The host is asked once, with signal handlers of its own: not while code runs here.
+    _ = UndefinedProfile.host
     let size = memory.count
     let vector = unsafe memory.withUnsafeMutableBufferPointer { buffer in
       unsafe native_execute(&self, code, code.count, buffer.baseAddress, size)

@@ -14,7 +14,7 @@ struct chost_code;
 struct chost_code *chost_code_map(void);
 void chost_code_unmap(struct chost_code *map);
 
-/// Runs `length` bytes (at most 4096) of user-mode code between the registers given. The code may use its stack, RAX,
+/// Runs `length` bytes (fewer than 4096) of user-mode code between the registers given. The code may use its stack, RAX,
 /// RCX, RDX, RBX, the flags, XMM0, XMM1 and the x87, which it leaves empty; it must not fault. Returns 0 or -errno.
 int chost_execute(struct chost_code *map, const uint8_t *code, size_t length, struct chost_registers *registers);
 
