@@ -11,7 +11,7 @@ extension UndefinedProfile {
 enum HostUndefined {
   static func probe() -> UndefinedProfile? {
     // Sound: the map is this function's alone, and `chost_execute` checks the length; the samples are user-mode code
-    // that neither faults nor touches memory but the stack.
+    // that touches no memory but the stack, and faults only where `chost_execute_faulting` takes that.
     guard let map = unsafe chost_code_map() else { return nil }
     defer { unsafe chost_code_unmap(map) }
     var works = true
@@ -43,11 +43,16 @@ enum HostUndefined {
 
   /// What faults and their kin show.
   private static func addFaults(_ map: OpaquePointer, to profile: inout UndefinedProfile) {
-    /// The fault of code between whose bytes RBX is where accessible memory ends; nil without one.
-    func fault(_ code: [UInt8]) -> chost_fault? {
+    /// Executes code that begins with RBX where accessible memory ends: 1 after a fault, 0 without one.
+    func run(_ code: [UInt8]) -> (status: Int32, fault: chost_fault) {
       var registers = chost_registers(rax: 0, rcx: 0, rdx: 0, rbx: 0, rflags: 0x202)
       var fault = chost_fault()
-      return unsafe chost_execute_faulting(map, code, code.count, &registers, &fault) == 1 ? fault : nil
+      let status = unsafe chost_execute_faulting(map, code, code.count, &registers, &fault)
+      return (status, fault)
+    }
+    func fault(_ code: [UInt8]) -> chost_fault? {
+      let (status, fault) = run(code)
+      return status == 1 ? fault : nil
     }
     // UD2. RF is bit 16.
     if let flags = fault([0x0f, 0x0b])?.rflags { profile[.faultsKeepResumeFlag] = flags & 1 << 16 == 0 }
@@ -58,7 +63,7 @@ enum HostUndefined {
     if let flags = fault(scan)?.rflags { profile[.restoresStringFlags] = flags & 1 != 0 }
     // FNINIT; PUSH 37EH; FLDCW [RSP]; FISTP QWORD [RBX]; FNINIT; POP RAX: nothing is there to be stored.
     let store: [UInt8] = [0xdb, 0xe3, 0x68, 0x7e, 3, 0, 0, 0xd9, 0x2c, 0x24, 0xdf, 0x3b, 0xdb, 0xe3, 0x58]
-    profile[.skipsStoresOfX87Errors] = fault(store) == nil
+    profile[.skipsStoresOfX87Errors] = run(store).status == 0
     // MOV RDI, RBX; MASKMOVDQU XMM0, XMM1
     profile[.checksUpperHalfFirst] = fault([0x48, 0x89, 0xdf, 0x66, 0x0f, 0xf7, 0xc1])?.address == 8
     // FNINIT; FLD1; FLD1; MOVD [RBX], MM0. TOP is bits 11 to 13.
