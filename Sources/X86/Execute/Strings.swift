@@ -13,13 +13,14 @@ extension CPU {
     let mask = addressMask(op.addressSize)
     if rcx & mask == 0 && op.addressSize == 4 { repeatNothing(handler) }
     let compares = handler == .cmps || handler == .scas
-    if compares && s[Slot.repeatIterations] == 0 { s[Slot.repeatFlags] = statusFlags }
+    let putsFlagsBack = compares && does(.restoresStringFlags)
+    if putsFlagsBack && s[Slot.repeatIterations] == 0 { s[Slot.repeatFlags] = statusFlags }
     while rcx & mask != 0 {
       if let end = pauseBeforeIteration() { return end }
       if handler == .movs || handler == .stos, s[Slot.repeatLimit] == 0, bulkIterations(op, handler) { continue }
       guard stringIteration(op, handler) else {
         keepForStepper(op, handler)
-        if compares && s[Slot.faultPending] != 0 && does(.restoresStringFlags) { statusFlags = s[Slot.repeatFlags] }
+        if putsFlagsBack && s[Slot.faultPending] != 0 { statusFlags = s[Slot.repeatFlags] }
         return false
       }
       setCounter((rcx &- 1) & mask, op.addressSize)
