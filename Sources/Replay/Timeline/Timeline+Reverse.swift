@@ -174,7 +174,8 @@ extension Timeline {
       var beginning = end
       while true {
         let known = min(
-          stretches.beginning(of: item, upTo: beginning), searched.beginning(of: item, upTo: beginning))
+          stretches.beginning(of: item, upTo: beginning), searched.beginning(of: item, upTo: beginning),
+          searchedPages.beginning(of: item, upTo: beginning))
         if known == beginning { return beginning }
         beginning = known
       }
@@ -218,6 +219,7 @@ extension Timeline {
     _ control: any TimelineControl
   ) throws -> SearchResult {
     machine.arm(breakpoints: request.breakpoints, watches: request.watches)
+    _ = machine.engine.takeWordAccesses()
     let start = moment
     var hits = KnownHits(request, from: start, to: end)
     var tally = SearchTally()
@@ -234,6 +236,9 @@ extension Timeline {
     }
     func found() -> SearchResult {
       for item in tally.missing(of: items) { searched.insert(item, from: start, to: end) }
+      for accesses in machine.engine.takeWordAccesses() {
+        searchedPages.insert(ExploredStretch(from: start, to: end, traces: accesses))
+      }
       return .hits(hits)
     }
     if let address = try machine.breakpointHere() { take(.breakpoint, address) }

@@ -102,10 +102,12 @@ public final class Timeline {
   let pool = PagePool()
   var store = CheckpointStore()
   /// What the parts that have been run through touched, and where the part began that is being run through.
-  var stretches = ExploredStretches()
+  var stretches = ExploredStretches<Footprint>()
   var footprintStart: Moment?
   /// Where searches have found nothing.
   var searched = SearchedParts()
+  /// What searches have seen of the pages that they watched.
+  var searchedPages = SearchedPages()
   var knownHits: KnownHits?
   /// The furthest place that the machine has been at, but for the way it is on.
   var frontier = Moment.begin

@@ -61,6 +61,7 @@ extension SoftwareEngine {
     let new = watches.filter { $0.count > 0 }
     guard new != core.watches else { return }
     core.watches = new
+    core.watchedPages.watch(new)
     cpu[SystemSlot.hasWatches] = new.isEmpty ? 0 : 1
     let ends = new.map { $0.address.addingReportingOverflow($0.count - 1) }
     let wraps = ends.contains { $0.overflow }

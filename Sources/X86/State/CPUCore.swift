@@ -14,6 +14,7 @@ final class CPUCore {
   /// A debugger's breakpoints (linear addresses) and watched ranges.
   var breakpoints: Set<UInt64> = []
   var watches: [DebugWatch] = []
+  let watchedPages = WatchedPagesTable()
   private let pageUse: UnsafeMutablePointer<UInt8>
   private let scratch: Op
 
@@ -29,6 +30,7 @@ final class CPUCore {
     cpu[Slot.scratchOp] = UInt64(UInt(bitPattern: scratch))
     blocks = BlockCache(cpu: cpu, pageCount: memory.pageCount)
     describeMemory()
+    cpu[SystemSlot.watchedPages] = UInt64(UInt(bitPattern: watchedPages.words))
     cpu[Slot.core] = UInt64(UInt(bitPattern: Unmanaged.passUnretained(self).toOpaque()))
     cpu[Slot.reservedAddressBits] = physicalAddressReserved(model)
     cpu[Slot.pagingFeatures] = model.lookup(leaf: 0x8000_0001, subleaf: 0).edx & 1 << 26 != 0 ? 1 : 0

@@ -91,12 +91,15 @@ extension CPU {
   /// `Slot.dataBreakpoints` says that this access to some bytes of one page may be one to report. False when the
   /// instruction has to be executed by the stepper instead: nothing has happened yet.
   func mayAccess(_ linear: UInt64, _ count: Int, write: Bool, isPreparing: Bool) -> Bool {
-    if s[SystemSlot.hasWatches] != 0, isWatched(linear, UInt64(count), write: write) {
-      guard s[SystemSlot.runsBlocks] == 0 else {
-        s[Slot.exitKind] = ExitKind.step
-        return false
+    if s[SystemSlot.hasWatches] != 0 {
+      noteWords(linear, count, write: write)
+      if isWatched(linear, UInt64(count), write: write) {
+        guard s[SystemSlot.runsBlocks] == 0 else {
+          s[Slot.exitKind] = ExitKind.step
+          return false
+        }
+        if !isPreparing { noteWatchedAccess(linear, UInt64(count), write: write) }
       }
-      if !isPreparing { noteWatchedAccess(linear, UInt64(count), write: write) }
     }
     if s[Slot.dataBreakpoints] & 1 != 0 && !isPreparing { noteDataAccess(linear, count, write: write) }
     return true

@@ -46,4 +46,6 @@ enum SystemSlot {
   /// The host address of a word of memory that the filter looks at too (0 for none), and what it is to hold.
   static var filterWord: Int { Slot.systemScratch + 42 }
   static var filterValue: Int { Slot.systemScratch + 43 }
+  /// The address of the words of the `WatchedPagesTable`.
+  static var watchedPages: Int { Slot.systemScratch + 44 }
 }

@@ -34,12 +34,12 @@ import VMMCore
   }
 
   /// A word whose last store lies far from the end.
-  private func farWord(_ timeline: Timeline) throws -> UInt64 {
-    try #require(try (UInt64(0)..<50).first { try search(timeline, store(to: $0)).cost > 800_000 })
+  private func farWord() throws -> UInt64 {
+    try #require(try (UInt64(0)..<50).first { try search(try compute(), store(to: $0)).cost > 800_000 })
   }
 
   @Test func aWordInABusyPage() throws {
-    let word = try farWord(try compute())
+    let word = try farWord()
     let timeline = try compute()
     let first = try search(timeline, store(to: word))
     let again = try search(timeline, store(to: word))
@@ -50,6 +50,20 @@ import VMMCore
     let part = TimelineRequest(
       .continue, watches: [WatchRange(.write, first: request.watches[0].first + 2, last: request.watches[0].first + 3)])
     #expect(try search(timeline, part).place == first.place)
+  }
+
+  /// What the search for one word of a page has seen serves the searches for all its words.
+  @Test func anotherWordOfABusyPage() throws {
+    let alone = try (UInt64(0)..<12).map { try search(try compute(), store(to: $0)) }
+    let far = try #require(alone.indices.max { alone[$0].cost < alone[$1].cost })
+    let timeline = try compute()
+    #expect(try search(timeline, store(to: UInt64(far))).place == alone[far].place)
+    for word in alone.indices where word != far {
+      let other = try search(timeline, store(to: UInt64(word)))
+      #expect(other.place == alone[word].place, "word \(word)")
+      if alone[word].cost > 800_000 { #expect(other.cost * 2 < alone[word].cost, "word \(word)") }
+    }
+    #expect(alone.count { $0.cost > 800_000 } > 1)
   }
 
   /// An instruction that is executed all the time, under a condition that never holds.
@@ -78,7 +92,7 @@ import VMMCore
   /// Wherever a search is given up, who goes on from there finds what an undisturbed search finds: in a recording that
   /// is one part, from where it began.
   @Test(arguments: [500_000, 10_000_000]) func aSearchThatWasGivenUpMissesNothing(interval: UInt64) throws {
-    let word = try farWord(try compute())
+    let word = try farWord()
     let expected = try search(try compute(interval: interval), store(to: word)).place
     var interruptions = 0
     for polls in 0..<3 {
