@@ -4,7 +4,7 @@ public enum GDBScript {
   /// Settings, and the commands `when`, `seek`, `run`, `start`, `checkpoint`, `restart`, `back` … as users of rr know
   /// them. They move through time by `monitor seek` and one `stepi`, which the stub answers by going there: for gdb
   /// that is a stop like any other, so that it forgets whatever it has cached.
-  public static let commands = settings + frames + modes + definitions
+  public static let commands = settings + index + frames + modes + definitions
 
   /// A whole file for a gdb that takes its symbols and connects by itself: settings and commands, and what Linux needs.
   public static func settingUp(isLinux: Bool) -> String {
@@ -105,6 +105,28 @@ public enum GDBScript {
     set remoteaddresssize 64
     # So the stub knows when a point is set, and when it is taken away for good.
     set breakpoint always-inserted on
+
+    """
+
+  /// gdb can keep what it has found in a file of symbols: the first look-up in a distribution's kernel takes seconds,
+  /// in the next session a tenth. Where it has no folder for that it would warn of it (gdb manual, "Index Files Speed
+  /// Up GDB").
+  private static let index = """
+    if !$_isvoid($_any_caller_is)
+      python
+    import os
+
+    def chronovisor_keep_index():
+        try:
+            folder = gdb.parameter("index-cache directory")
+            os.makedirs(folder, exist_ok=True)
+            if os.access(folder, os.W_OK):
+                gdb.execute("set index-cache enabled on", to_string=True)
+        except (gdb.error, RuntimeError, OSError, TypeError):
+            pass
+    chronovisor_keep_index()
+      end
+    end
 
     """
 

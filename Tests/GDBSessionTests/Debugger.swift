@@ -17,9 +17,10 @@ enum Debugger {
   ///   - options: of `chronovisor replay`.
   ///   - script: Python that gdb carries out after the commands.
   ///   - showsProgress: what long moves tell on their way is a part of it.
+  ///   - environment: added to this process's.
   static func run(
     _ trace: String, _ commands: [String] = [], options: [String] = [], script: String? = nil,
-    showsProgress: Bool = false
+    showsProgress: Bool = false, environment: [String: String] = [:]
   ) -> String {
     let folder = TemporaryFolder()
     var words = ["-nx", "-batch", "-iex", "set pagination off", "-iex", "set width 0"]
@@ -29,7 +30,7 @@ enum Debugger {
     let line = ([CommandRunner.chronovisor, "replay"] + options + [trace, "--"] + words).map(quoted)
     let result = CommandRunner.run(
       "/bin/sh", ["-c", "exec " + line.joined(separator: " ") + " 2>&1"],
-      environment: ["LC_ALL": "C", "DEBUGINFOD_URLS": ""], seconds: patience)
+      environment: ["LC_ALL": "C", "DEBUGINFOD_URLS": ""].merging(environment) { $1 }, seconds: patience)
     #expect(result.status == 0 && !result.timedOut, "status \(result.status):\n\(result.output)")
     // On a busy machine whatever takes long tells how it gets on.
     let lines = result.output.components(separatedBy: "\n").filter { showsProgress || !$0.contains(progress) }

@@ -177,7 +177,7 @@ struct InterruptTests {
     let temporary = folder.file("temporary")
     try FileManager.default.createDirectory(atPath: temporary, withIntermediateDirectories: true)
     process.arguments = ["replay", "-x", script, trace, "--", "-nx", "-batch"]
-    process.environment = ProcessInfo.processInfo.environment.merging(["TMPDIR": temporary]) { $1 }
+    process.environment = CommandRunner.environment.merging(["TMPDIR": temporary]) { $1 }
     let output = Pipe()
     process.standardOutput = output
     process.standardError = output

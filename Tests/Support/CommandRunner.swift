@@ -23,6 +23,11 @@ public struct CommandRunner: Sendable {
   /// The program under test.
   public static let chronovisor = products + "/chronovisor"
 
+  /// For the programs that tests start: what they keep for later stays with the build.
+  public static var environment: [String: String] {
+    ProcessInfo.processInfo.environment.merging(["XDG_CACHE_HOME": products + "/cache"]) { $1 }
+  }
+
   /// Generous, because machines are busy: what hangs fails by it, and what is slow does not.
   public static let patience: Double = 900
 
@@ -38,7 +43,7 @@ public struct CommandRunner: Sendable {
     let process = Process()
     process.executableURL = URL(fileURLWithPath: program)
     process.arguments = arguments
-    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+    process.environment = self.environment.merging(environment) { $1 }
     process.currentDirectoryURL = URL(fileURLWithPath: directory ?? SourceTree.root)
     let (standardInput, output, errors) = (Pipe(), Pipe(), Pipe())
     process.standardInput = standardInput
