@@ -150,6 +150,9 @@ public enum GDBScript {
       if $chronovisor_bits != $code_bits
         set $chronovisor_bits = $code_bits
         unset tdesc filename
+        if !$_isvoid($_any_caller_is)
+          python chronovisor_expect(True)
+        end
       end
     end
     document chronovisor-fit
@@ -166,6 +169,9 @@ public enum GDBScript {
 
     define target hook-remote
       set $chronovisor_follows = 0
+      if !$_isvoid($_any_caller_is)
+        python chronovisor_expect(False)
+      end
     end
 
     define target hookpost-remote
@@ -178,6 +184,7 @@ public enum GDBScript {
         monitor modes follow
         monitor breakpoints kept
         if !$_isvoid($_any_caller_is)
+          python chronovisor_expect(True)
           python chronovisor_connected()
         end
       end
@@ -185,6 +192,18 @@ public enum GDBScript {
 
     if !$_isvoid($_any_caller_is)
       python
+    # The quickest test at each stop is against a number: gdb walks through all its variables to find one.
+    def chronovisor_expect(follows):
+        if "chronovisor" not in gdb.execute("show user hook-stop", to_string=True):
+            return
+        test = "if $code_bits != $chronovisor_bits"
+        if follows:
+            test = "if $code_bits != %d" % int(gdb.convenience_variable("chronovisor_bits"))
+        lines = test + "\\nchronovisor-fit\\nend"
+        if not follows:
+            lines = "if $chronovisor_follows\\n" + lines + "\\nend"
+        gdb.execute("define hook-stop\\n" + lines + "\\nend")
+
     # What a guest's own script does when gdb has connected.
     def chronovisor_connected():
         pass

@@ -33,6 +33,7 @@ extension LinuxScript {
     def see(registers, name=None):
         global seen
         words = " ".join("%s=%#x" % register for register in registers.items())
+        hook_moves()
         gdb.execute("monitor task " + words, to_string=True)
         for cache in ("register-cache", "dcache"):
             gdb.execute("maintenance flush " + cache, to_string=True)
@@ -132,12 +133,18 @@ extension LinuxScript {
 
 
     MOVES = "step next stepi nexti continue finish".split()
-    for name in MOVES + ["reverse-" + name for name in MOVES] + ["until", "advance"]:
-        try:
-            # The user has one.
-            gdb.execute("show user hook-" + name, to_string=True)
-        except gdb.error:
-            gdb.execute("define hook-%s\npython see_the_machine()\nend" % name)
+    MOVES += ["reverse-" + name for name in MOVES] + ["until", "advance"]
+
+
+    # Only once a task is looked at: a hook costs a tenth of a step.
+    def hook_moves():
+        while MOVES:
+            name = MOVES.pop()
+            try:
+                # The user has one.
+                gdb.execute("show user hook-" + name, to_string=True)
+            except gdb.error:
+                gdb.execute("define hook-%s\npython see_the_machine()\nend" % name)
 
     """#
 }
