@@ -52,6 +52,20 @@ struct LinuxBugTests {
       ], in: output)
   }
 
+  /// Locks of the other kinds that tasks sleep for.
+  @Test func whoWaitsForWhom() {
+    let output = Debugger.run(
+      record("waiters", says: "END"), ["seek end", "module-symbols \(files)", "waits", "tasks"])
+    let catalogue = "<catalogue>, held by ", shelf = "<shelf>, held by readers, the last one "
+    expect(
+      [
+        "(reader) waits for rwsem 0x", catalogue, "(librarian)\n", "(carpenter) waits for rwsem 0x", shelf, "(reader)\n",
+        "(guest) waits for semaphore 0x", "<desk>\n", "librarian        D      0    msleep\n",
+        "carpenter        D      0    rwsem 0x", shelf,
+      ], in: output)
+    #expect(!output.contains("deadlock: "))
+  }
+
   /// The end of the recording is in the loop: interrupts are off, and the timer that it waits for is due.
   @Test func aSpinWithInterruptsOff() {
     let output = Debugger.run(
