@@ -13,8 +13,6 @@ struct EventDistance {
 
   /// The most instructions that a nanosecond of a recording can have had.
   private let rate: UInt64
-  /// The same where all of them were kernel mode's.
-  private let kernelRate: UInt64
 
   /// The counts of the digests that have one, and when events were recorded whose records say so: nothing before such
   /// a record lies behind it.
@@ -30,10 +28,9 @@ struct EventDistance {
   init(_ header: TraceHeader) {
     unquestioned =
       header.clock == .virtual ? EventDistance.unquestionedIfCounted : EventDistance.unquestioned
-    // The software engine's own time is one a nanosecond. CPUs do eight a cycle at most, and far fewer for long.
+    // The software engine's own time is one a nanosecond. CPUs do eight a cycle at most, and far fewer for long;
+    // translated code has no fewer of the host's than the guest has.
     rate = header.clock == .virtual ? 1 : 16
-    // A recorder of both engines interprets kernel mode: some nanoseconds an instruction.
-    kernelRate = header.engine == EngineKind.hybrid.rawValue ? min(rate, 2) : rate
   }
 
   /// The most instructions from the last event, behind which so many were retired, to the one that the cursor has just
@@ -41,14 +38,12 @@ struct EventDistance {
   /// - Parameters:
   ///   - time: when it was recorded, if its record says so.
   ///   - before: no later than the last event was recorded.
-  ///   - isKernel: the guest has not left kernel mode since the last event.
   mutating func most(
-    to cursor: TraceCursor, at time: UInt64?, after before: UInt64, retiredAtEvent: UInt64, isKernel: Bool
+    to cursor: TraceCursor, at time: UInt64?, after before: UInt64, retiredAtEvent: UInt64
   ) -> UInt64 {
-    let rate = isKernel ? kernelRate : rate
     var most = EventDistance.time(to: cursor).map { product($0, rate) } ?? .max
     if let time = time ?? times.next(from: cursor) { most = min(most, product(less(time, before), rate)) }
-    if let end = EventDistance.end(of: cursor) { most = min(most, less(product(end, self.rate), retiredAtEvent)) }
+    if let end = EventDistance.end(of: cursor) { most = min(most, less(product(end, rate), retiredAtEvent)) }
     if let count = counts.next(from: cursor) { most = min(most, less(count, retiredAtEvent)) }
     return most
   }

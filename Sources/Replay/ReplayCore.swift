@@ -17,8 +17,6 @@ struct ReplayProgress {
   var time: UInt64 = 0
   /// Instructions retired at the last event, from engines that count them.
   var retiredAtEvent: UInt64 = 0
-  /// Changes of CPL up to the last event, where they are counted.
-  var levelChangesAtEvent: UInt64?
   /// Iterations that a REP instruction under way had done at the last event.
   var iterationsAtEvent: UInt64 = 0
   /// Digests and fingerprints that held.
@@ -121,15 +119,6 @@ final class ReplayCore {
     progress.events += 1
     progress.retiredAtEvent = engine.retiredInstructions ?? 0
     progress.iterationsAtEvent = engine.repeatIterations
-    progress.levelChangesAtEvent = levelChanges
-  }
-
-  private var levelChanges: UInt64? { (engine as? SoftwareEngine)?.levelChanges }
-
-  /// The guest has not left kernel mode since the last event, as far as is known.
-  var staysInKernel: Bool {
-    guard let changes = levelChanges, changes == progress.levelChangesAtEvent else { return false }
-    return (try? engine.privilegeLevel()) == 0
   }
 
   // MARK: checks

@@ -126,8 +126,6 @@ public final class ReplaySession {
   private struct Effort {
     /// Instructions.
     var allowed: UInt64
-    /// Instructions while the guest does not leave kernel mode.
-    var allowedInKernel: UInt64
     /// When the event was recorded, if its record says so: nanoseconds since the begin.
     var time: UInt64?
     /// The trace was asked what is allowed.
@@ -142,7 +140,7 @@ public final class ReplaySession {
     var counter: ProgressCounter
 
     init(allowed: UInt64, _ engine: any Engine) {
-      (self.allowed, allowedInKernel) = (allowed, allowed)
+      self.allowed = allowed
       counter = ProgressCounter(engine)
     }
   }
@@ -157,22 +155,14 @@ public final class ReplaySession {
 
   /// The way may be so many instructions long.
   private func checkCount(_ count: UInt64, _ effort: inout Effort) throws {
-    guard count > min(effort.allowed, effort.allowedInKernel) else { return }
+    guard count > effort.allowed else { return }
     if !effort.isBounded {
       effort.isBounded = true
-      effort.allowed = most(effort, isKernel: false)
-      effort.allowedInKernel = most(effort, isKernel: true)
+      effort.allowed = distance.most(
+        to: core.progress.cursor, at: effort.time, after: core.progress.time,
+        retiredAtEvent: core.progress.retiredAtEvent)
     }
-    // Where the guest is going to be nobody knows.
-    let isKernel = count <= core.instructions && core.staysInKernel
-    let allowed = isKernel ? effort.allowedInKernel : effort.allowed
-    if count > allowed { throw try core.diverged(.overrun(instructions: allowed)) }
-  }
-
-  private func most(_ effort: Effort, isKernel: Bool) -> UInt64 {
-    distance.most(
-      to: core.progress.cursor, at: effort.time, after: core.progress.time,
-      retiredAtEvent: core.progress.retiredAtEvent, isKernel: isKernel)
+    if count > effort.allowed { throw try core.diverged(.overrun(instructions: effort.allowed)) }
   }
 
   /// Nothing comes in on the way to this event: a state that was there before will be there again, and again.
