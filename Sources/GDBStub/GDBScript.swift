@@ -114,13 +114,12 @@ public enum GDBScript {
   private static let index = """
     if !$_isvoid($_any_caller_is)
       python
-    import os
-
     def chronovisor_keep_index():
+        from os import W_OK, access, makedirs
         try:
             folder = gdb.parameter("index-cache directory")
-            os.makedirs(folder, exist_ok=True)
-            if os.access(folder, os.W_OK):
+            makedirs(folder, exist_ok=True)
+            if access(folder, W_OK):
                 gdb.execute("set index-cache enabled on", to_string=True)
         except (gdb.error, RuntimeError, OSError, TypeError):
             pass

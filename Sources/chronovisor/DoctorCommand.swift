@@ -22,15 +22,28 @@ enum DoctorCommand: Command {
   private static func probe(_ arguments: Arguments) {
     do {
       let report = try HostProbe.run()
-      say(arguments.has("--json") ? json(report).text : "\(report.text)\n\(undefinedText)")
+      say(arguments.has("--json") ? json(report).text : "\(report.text)\n\(softwareText)")
     } catch {
       // No KVM is a finding too: the software engine needs none.
       let text = "\(error)"
       say(
         arguments.has("--json")
-          ? JSON.object([("kvm", .bool(false)), ("reason", .string(text)), undefinedMember]).text
-          : "\(without(text))\n\(undefinedText)")
+          ? JSON.object([("kvm", .bool(false)), ("reason", .string(text)), undefinedMember, translationMember]).text
+          : "\(without(text))\n\(softwareText)")
     }
+  }
+
+  /// What the software engine finds here.
+  private static var softwareText: String {
+    let translation =
+      TranslationChoice.isAvailable
+      ? "The software engine makes host code of what is executed often."
+      : "The software engine interprets: this process may have no executable memory."
+    return "\(undefinedText)\n\(translation)"
+  }
+
+  private static var translationMember: (String, JSON) {
+    ("translation", .bool(TranslationChoice.isAvailable))
   }
 
   /// What the host's CPU does where the manuals leave it open.
@@ -99,7 +112,7 @@ enum DoctorCommand: Command {
             ])
           })
       ),
-      ("conclusions", .array(report.conclusions.map { .string($0) })), undefinedMember,
+      ("conclusions", .array(report.conclusions.map { .string($0) })), undefinedMember, translationMember,
     ])
   }
 }

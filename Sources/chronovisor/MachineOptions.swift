@@ -6,6 +6,7 @@ internal import VMMCore
 struct MachineOptions {
   static let options = [
     Option("--engine", value: "ENGINE", help: "auto (default), kvm, software or kvm+software"),
+    translationOption,
     Option("--cpu", value: "MODEL", help: "CPU model, with ,+FEATURE and ,-FEATURE (default: default); or help"),
     Option("--memory", "-m", value: "SIZE", help: "guest RAM: 64M, 1G, ... (default 128M)"),
     Option("--initrd", value: "FILE", help: "Linux's initramfs, a multiboot module, or data"),
@@ -34,6 +35,7 @@ struct MachineOptions {
 
   init(_ arguments: Arguments) throws {
     guestPath = try arguments.onlyOperand("guest")
+    try arguments.chooseTranslation()
     engine = try MachineOptions.choice(arguments, "--engine", among: EngineChoice.allCases) ?? .auto
     cpu = arguments.value("--cpu") ?? "default"
     clock = try MachineOptions.choice(arguments, "--clock", among: ClockChoice.allCases) ?? .byEngine

@@ -24,6 +24,7 @@ enum ReplayCommand: Command {
     Option(
       "--symbols", value: "FILE", help: "take symbols from this ELF file, and gdb commands from FILE-gdb.py"),
     Option("--script", "-x", value: "FILE", help: "gdb commands to carry out at the begin"),
+    translationOption,
     Option("--checkpoint-memory", value: "SIZE", help: "memory for checkpoints: 256M, 1G, ... (default 1G)"),
     Option(
       "--engine", value: "ENGINE",
@@ -32,6 +33,7 @@ enum ReplayCommand: Command {
 
   static func run(_ arguments: Arguments) throws -> Int32 {
     let path = try arguments.traceOperand()
+    try arguments.chooseTranslation()
     if arguments.has("--autopilot") { return try runAlone(path, try arguments.engineKind()) }
     var options = Timeline.Options()
     if let bytes = try arguments.size("--checkpoint-memory") { options.checkpointMemory = Int(min(bytes, 1 << 46)) }

@@ -11,12 +11,14 @@ enum VerifyCommand: Command {
     Option(
       "--engine", value: "ENGINE",
       help: "auto (default: the recording's, or software where that is sooner), kvm, software or kvm+software"),
+    translationOption,
     Option("--repeat", value: "N", help: "replay each trace N times: all must end in the same state"),
     Option("--junit", value: "FILE", help: "write a JUnit report"),
   ]
 
   static func run(_ arguments: Arguments) throws -> Int32 {
     guard !arguments.operands.isEmpty else { throw UsageError("no trace given: chronovisor verify TRACE...") }
+    try arguments.chooseTranslation()
     let repeats = try arguments.number("--repeat") ?? 1
     guard repeats >= 1 else { throw UsageError("--repeat 0: give at least 1") }
     if let file = arguments.value("--junit") { try checkWritable(file, as: "report") }

@@ -9,6 +9,7 @@ import Testing
     #expect(result.output.contains("software engine"))
     #expect(result.errors == "")
     #expect(result.output.contains("\nUndefined behaviour of this CPU: "))
+    #expect(result.output.contains("\nThe software engine makes host code of what is executed often."))
   }
 
   @Test func withoutKVMTheJSONSaysSo() {

@@ -59,8 +59,8 @@ struct LinuxBugTests {
     let catalogue = "<catalogue>, held by ", shelf = "<shelf>, held by readers, the last one "
     expect(
       [
-        "(reader) waits for rwsem 0x", catalogue, "(librarian)\n", "(carpenter) waits for rwsem 0x", shelf, "(reader)\n",
-        "(guest) waits for semaphore 0x", "<desk>\n", "librarian        D      0    msleep\n",
+        "(reader) waits for rwsem 0x", catalogue, "(librarian)\n", "(carpenter) waits for rwsem 0x", shelf,
+        "(reader)\n", "(guest) waits for semaphore 0x", "<desk>\n", "librarian        D      0    msleep\n",
         "carpenter        D      0    rwsem 0x", shelf,
       ], in: output)
     #expect(!output.contains("deadlock: "))

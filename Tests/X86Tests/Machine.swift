@@ -27,6 +27,7 @@ final class Machine {
   ) throws {
     memory = try GuestMemory(size: 4 << 20)
     core = CPUCore(memory: memory, model: CPUModel(name: "test", leaves: [], undefined: undefined))
+    core.cpu[SystemSlot.translatesAfter] = 1
     memory.write(code, at: GuestPhysicalAddress(Machine.codeAddress))
     var state = Machine.state(mode)
     if mode == .long64 { Machine.mapIdentity(memory) }

@@ -20,7 +20,7 @@ struct BlockBuilder {
 
   /// Decodes at RIP; false when the first instruction raised a fault.
   mutating func build(linear: UInt64, physical: UInt64) -> Bool {
-    if cpu.isStop(linear) { reserveStop() }
+    reserveHead(isStop: cpu.isStop(linear))
     let body = opCount
     guard let (host, _) = cpu.ram(physical) else { return cpu.raiseProtection() }
     let page = UnsafePointer(cpu.pointer(host).assumingMemoryBound(to: UInt8.self))
@@ -64,12 +64,18 @@ struct BlockBuilder {
     return decoder.decode(into: op) == .decoded && cpu.isOffered(op)
   }
 
-  /// A block at the address to stop at begins with an operation that stops.
-  private mutating func reserveStop() {
-    first.pointee = Instruction()
-    first.pointee.handler = .stopHere
-    first.pointee.rip = cpu.rip
-    opCount = 1
+  /// A block begins with an operation that counts how often it is entered; at the address to stop at, one that stops
+  /// comes next.
+  private mutating func reserveHead(isStop: Bool) {
+    for handler: Handler in isStop ? [.heat, .stopHere] : [.heat] {
+      let op = first + opCount
+      op.pointee = Instruction()
+      op.pointee.handler = handler
+      op.pointee.rip = cpu.rip
+      opCount += 1
+    }
+    first.pointee.immediate = cpu[SystemSlot.translatesAfter]
+    if first.immediate == 0 { first.pointee.handler = .nop }
   }
 
   /// Adds the end, numbers the operations and chooses their fast forms.
@@ -83,7 +89,7 @@ struct BlockBuilder {
     end.pointee.displacement = 0
     opCount += 1
     for number in 0..<instructions { (first + (body + number)).pointee.left = UInt8(instructions - number) }
-    if body > 0 { first.pointee.left = UInt8(instructions) }
+    for number in 0..<body { (first + number).pointee.left = UInt8(instructions) }
     let branches = BlockBuilder.endsBlock(last)
     Specialiser(cpu: cpu).specialise(first + body, count: instructions)
     // A conditional branch without a fast form has set RIP, as all others have; one with a fast form comes to the end

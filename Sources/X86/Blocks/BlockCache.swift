@@ -56,6 +56,7 @@ final class BlockCache {
   private(set) var generation = 0
   /// The block that `find` returned last depends on a second page.
   private(set) var lastCrossesPages = false
+  private var translator: Translator?
 
   init(cpu: CPU, pageCount: Int) {
     self.cpu = cpu
@@ -66,6 +67,7 @@ final class BlockCache {
     pageBlocks = BlockCache.zeroed(pageCount)
     pageCover = BlockCache.zeroed(pageCount)
     jumps = BlockCache.zeroed(BlockCache.jumpEntries * 4)
+    cpu[SystemSlot.arena] = UInt64(UInt(bitPattern: arena))
     cpu[Slot.jumpCache] = UInt64(UInt(bitPattern: jumps))
     clear()
   }
@@ -97,7 +99,38 @@ final class BlockCache {
     blockCount = 0
     generation += 1
     links.removeAll(keepingCapacity: true)
+    translator?.flush()
     clear()
+  }
+
+  /// A block that is hot: host code is made of it, where there can be any.
+  func translate(_ head: Op) {
+    guard let translator = translator ?? makeTranslator() else {
+      head.pointee.handler = .nop
+      return
+    }
+    if translator.isFull { flushTranslations() }
+    if !translator.translate(head: head) { head.pointee.handler = .nop }
+  }
+
+  /// `nil`, and no more blocks are to be translated, where there is no executable memory.
+  private func makeTranslator() -> Translator? {
+    translator = Translator(arena: arena)
+    cpu[SystemSlot.translatedEntry] = translator?.entry ?? 0
+    cpu[SystemSlot.familyEntry] = Translator.familyEntry
+    if translator == nil { cpu[SystemSlot.translatesAfter] = 0 }
+    return translator
+  }
+
+  /// Every block is interpreted anew.
+  private func flushTranslations() {
+    for index in 0..<blockCount {
+      let head = arena + Int(blocks[index].firstOp)
+      guard head.handler == .translated else { continue }
+      head.pointee.handler = .heat
+      head.pointee.immediate = cpu[SystemSlot.translatesAfter]
+    }
+    translator?.flush()
   }
 
   /// The branch goes straight to the block at `target` from now on.

@@ -354,6 +354,17 @@ extension CPU {
         s[Slot.remaining] &+= UInt64(op.pointee.left)
         rip = op.rip
         return .stopAddress
+      case .heat:
+        op.pointee.immediate &-= 1
+        if op.immediate == 0 {
+          core.blocks.translate(op)
+          continue
+        }
+      case .translated:
+        let next = runTranslated(op)
+        guard let operation = untried(next) else { return stop(tried(next)) }
+        op = operation
+        continue
       case .nop: break
       // By the families. All of them are named: the jump needs no check of its range then, and is made a copy of at the
       // end of each case (Package.swift).

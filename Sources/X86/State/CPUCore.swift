@@ -30,6 +30,7 @@ final class CPUCore {
     cpu[Slot.scratchOp] = UInt64(UInt(bitPattern: scratch))
     blocks = BlockCache(cpu: cpu, pageCount: memory.pageCount)
     describeMemory()
+    cpu[SystemSlot.translatesAfter] = HostCode.isWanted ? Translator.threshold : 0
     cpu[SystemSlot.watchedPages] = UInt64(UInt(bitPattern: watchedPages.words))
     cpu[Slot.core] = UInt64(UInt(bitPattern: Unmanaged.passUnretained(self).toOpaque()))
     cpu[Slot.reservedAddressBits] = physicalAddressReserved(model)

@@ -48,4 +48,11 @@ enum SystemSlot {
   static var filterValue: Int { Slot.systemScratch + 43 }
   /// The address of the words of the `WatchedPagesTable`.
   static var watchedPages: Int { Slot.systemScratch + 44 }
+  /// A block is translated when it is entered for the Nth time; 0 for never.
+  static var translatesAfter: Int { Slot.systemScratch + 45 }
+  /// Where translated code is entered (`Translator.Entry`), and the arena of the operations that it names.
+  static var translatedEntry: Int { Slot.systemScratch + 46 }
+  static var arena: Int { Slot.systemScratch + 47 }
+  /// `Translator.familyEntry`.
+  static var familyEntry: Int { Slot.systemScratch + 48 }
 }

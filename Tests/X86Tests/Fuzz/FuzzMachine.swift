@@ -64,6 +64,8 @@ final class FuzzMachine {
     setup = Setup(codeSize: mode.codeSize)
     memory = try GuestMemory(size: 4 << 20)
     core = CPUCore(memory: memory, model: Self.model(mode, oracle))
+    // Blocks are translated before they are run at all.
+    core.cpu[SystemSlot.translatesAfter] = 1
     base = mode.isKernel ? Self.kernelState(mode) : mode.isReal ? Self.realState(mode) : Self.userState(mode)
     if mode.isKernel {
       if mode.is64 { mapPages() }

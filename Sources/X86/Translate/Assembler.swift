@@ -1,0 +1,227 @@
+/// A general register of the host, by its number.
+struct HostRegister: Equatable {
+  var number: UInt8
+
+  static var rax: HostRegister { HostRegister(number: 0) }
+  static var rcx: HostRegister { HostRegister(number: 1) }
+  static var rdx: HostRegister { HostRegister(number: 2) }
+  static var rbx: HostRegister { HostRegister(number: 3) }
+  static var rsp: HostRegister { HostRegister(number: 4) }
+  static var rbp: HostRegister { HostRegister(number: 5) }
+  static var rsi: HostRegister { HostRegister(number: 6) }
+  static var rdi: HostRegister { HostRegister(number: 7) }
+  static func r(_ number: UInt8) -> HostRegister { HostRegister(number: number) }
+}
+
+/// The operand that ModRM names: a register, or memory at base + index << scale + displacement.
+enum HostOperand {
+  case register(HostRegister)
+  case memory(HostRegister, index: HostRegister? = nil, scale: UInt8 = 0, Int32)
+}
+
+/// A condition of Jcc, SETcc and CMOVcc, as the opcodes number them.
+struct HostCondition: Equatable {
+  var code: UInt8
+
+  static var overflow: HostCondition { HostCondition(code: 0) }
+  static var equal: HostCondition { HostCondition(code: 4) }
+  static var notEqual: HostCondition { HostCondition(code: 5) }
+  static var sign: HostCondition { HostCondition(code: 8) }
+  static var parity: HostCondition { HostCondition(code: 10) }
+  var negated: HostCondition { HostCondition(code: code ^ 1) }
+}
+
+/// Writes host instructions one behind the other (Intel SDM vol. 2, chapter 2).
+struct Assembler {
+  private let start: UnsafeMutablePointer<UInt8>
+  /// Bytes written.
+  private(set) var count = 0
+
+  init(at start: UnsafeMutablePointer<UInt8>) { self.start = start }
+
+  mutating func byte(_ value: UInt8) {
+    start[count] = value
+    count += 1
+  }
+
+  mutating func word16(_ value: UInt16) {
+    UnsafeMutableRawPointer(start + count).storeBytes(of: value, as: UInt16.self)
+    count += 2
+  }
+
+  mutating func word32(_ value: UInt32) {
+    UnsafeMutableRawPointer(start + count).storeBytes(of: value, as: UInt32.self)
+    count += 4
+  }
+
+  mutating func word64(_ value: UInt64) {
+    UnsafeMutableRawPointer(start + count).storeBytes(of: value, as: UInt64.self)
+    count += 8
+  }
+
+  // MARK: instructions
+
+  /// An instruction with a ModRM byte: `opcode` has one byte, or two after 0F; `size` is that of the operands in bytes.
+  mutating func instruction(_ opcode: UInt16, _ reg: HostRegister, _ operand: HostOperand, size: Int) {
+    if size == 2 { byte(0x66) }
+    var rex: UInt8 = size == 8 ? 0x48 : 0
+    if reg.number >= 8 { rex |= 0x44 }
+    var namesByte = size == 1 && reg.number >= 4
+    switch operand {
+    case .register(let rm):
+      if rm.number >= 8 { rex |= 0x41 }
+      namesByte = namesByte || size == 1 && rm.number >= 4
+    case .memory(let base, let index, _, _):
+      if base.number >= 8 { rex |= 0x41 }
+      if let index, index.number >= 8 { rex |= 0x42 }
+    }
+    if namesByte { rex |= 0x40 }
+    if rex != 0 { byte(rex) }
+    if opcode > 0xff { byte(0x0f) }
+    byte(UInt8(truncatingIfNeeded: opcode))
+    modRM(reg.number & 7, operand)
+  }
+
+  /// The same with a number in the place of the register.
+  mutating func instruction(_ opcode: UInt16, extension number: UInt8, _ operand: HostOperand, size: Int) {
+    instruction(opcode, HostRegister(number: number), operand, size: size == 1 ? 4 : size, isByte: size == 1)
+  }
+
+  /// A number as the register asks for no REX prefix of its own.
+  private mutating func instruction(
+    _ opcode: UInt16, _ reg: HostRegister, _ operand: HostOperand, size: Int, isByte: Bool
+  ) {
+    if isByte, case .register(let rm) = operand, rm.number >= 4 {
+      byte(rm.number >= 8 ? 0x41 : 0x40)
+      byte(UInt8(truncatingIfNeeded: opcode))
+      modRM(reg.number, .register(rm))
+    } else {
+      instruction(opcode, reg, operand, size: size)
+    }
+  }
+
+  private mutating func modRM(_ reg: UInt8, _ operand: HostOperand) {
+    switch operand {
+    case .register(let rm): byte(0xc0 | reg << 3 | rm.number & 7)
+    case .memory(let base, let index, let scale, let displacement):
+      let isShort = displacement >= -128 && displacement <= 127
+      let mode: UInt8 = isShort ? 0x40 : 0x80
+      if index != nil || base.number & 7 == 4 {
+        byte(mode | reg << 3 | 4)
+        byte(scale << 6 | (index.map { $0.number & 7 } ?? 4) << 3 | base.number & 7)
+      } else {
+        byte(mode | reg << 3 | base.number & 7)
+      }
+      if isShort {
+        byte(UInt8(bitPattern: Int8(displacement)))
+      } else {
+        word32(UInt32(bitPattern: displacement))
+      }
+    }
+  }
+
+  // MARK: common ones
+
+  mutating func move(_ to: HostRegister, _ from: HostRegister, size: Int = 8) {
+    instruction(0x89, from, .register(to), size: size)
+  }
+
+  mutating func load(_ to: HostRegister, _ from: HostOperand, size: Int = 8) {
+    instruction(size == 1 ? 0x8a : 0x8b, to, from, size: size)
+  }
+
+  mutating func store(_ from: HostRegister, _ to: HostOperand, size: Int = 8) {
+    instruction(size == 1 ? 0x88 : 0x89, from, to, size: size)
+  }
+
+  /// The shortest form; leaves the flags alone.
+  mutating func move(_ to: HostRegister, immediate value: UInt64) {
+    if value <= 0xffff_ffff {
+      if to.number >= 8 { byte(0x41) }
+      byte(0xb8 | to.number & 7)
+      word32(UInt32(value))
+    } else if Int64(bitPattern: value) == Int64(Int32(truncatingIfNeeded: value)) {
+      instruction(0xc7, extension: 0, .register(to), size: 8)
+      word32(UInt32(truncatingIfNeeded: value))
+    } else {
+      byte(to.number >= 8 ? 0x49 : 0x48)
+      byte(0xb8 | to.number & 7)
+      word64(value)
+    }
+  }
+
+  /// ADD … CMP (`ALU`): the register is the destination.
+  mutating func alu(_ kind: UInt8, _ to: HostRegister, _ from: HostOperand, size: Int) {
+    instruction(UInt16(kind) << 3 | (size == 1 ? 2 : 3), to, from, size: size)
+  }
+
+  /// The operand is the destination.
+  mutating func alu(_ kind: UInt8, _ to: HostOperand, from: HostRegister, size: Int) {
+    instruction(UInt16(kind) << 3 | (size == 1 ? 0 : 1), from, to, size: size)
+  }
+
+  mutating func alu(_ kind: UInt8, _ to: HostOperand, immediate: Int32, size: Int) {
+    if size == 1 {
+      instruction(0x80, extension: kind, to, size: 1)
+      byte(UInt8(truncatingIfNeeded: immediate))
+    } else if immediate >= -128 && immediate <= 127 {
+      instruction(0x83, extension: kind, to, size: size)
+      byte(UInt8(truncatingIfNeeded: immediate))
+    } else {
+      instruction(0x81, extension: kind, to, size: size)
+      if size == 2 { word16(UInt16(truncatingIfNeeded: immediate)) } else { word32(UInt32(bitPattern: immediate)) }
+    }
+  }
+
+  /// `kind`: 1 ROR, 4 SHL, 5 SHR, 7 SAR.
+  mutating func shift(_ kind: UInt8, _ operand: HostRegister, by count: UInt8, size: Int) {
+    instruction(0xc1, extension: kind, .register(operand), size: size)
+    byte(count)
+  }
+
+  mutating func lea(_ to: HostRegister, _ address: HostOperand, size: Int = 8) {
+    instruction(0x8d, to, address, size: size)
+  }
+
+  mutating func set(_ condition: HostCondition, _ to: HostRegister) {
+    instruction(0x100 | 0x90 | UInt16(condition.code), extension0: to)
+  }
+
+  private mutating func instruction(_ opcode: UInt16, extension0 to: HostRegister) {
+    if to.number >= 4 { byte(to.number >= 8 ? 0x41 : 0x40) }
+    byte(0x0f)
+    byte(UInt8(truncatingIfNeeded: opcode))
+    byte(0xc0 | to.number & 7)
+  }
+
+  // MARK: branches
+
+  /// A branch forward, whose target comes later.
+  struct Branch {
+    fileprivate var end: Int
+  }
+
+  mutating func branch(_ condition: HostCondition) -> Branch {
+    byte(0x0f)
+    byte(0x80 | condition.code)
+    word32(0)
+    return Branch(end: count)
+  }
+
+  mutating func jump() -> Branch {
+    byte(0xe9)
+    word32(0)
+    return Branch(end: count)
+  }
+
+  /// The branch leads here.
+  func place(_ branch: Branch) {
+    UnsafeMutableRawPointer(start + branch.end - 4).storeBytes(of: UInt32(count - branch.end), as: UInt32.self)
+  }
+
+  /// To a place that lies so many bytes before `start`.
+  mutating func jump(backTo offset: Int) {
+    byte(0xe9)
+    word32(UInt32(truncatingIfNeeded: offset - (count + 4)))
+  }
+}
