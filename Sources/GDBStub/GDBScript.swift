@@ -1,3 +1,5 @@
+public import VMMCore
+
 /// The gdb commands that make a replay feel like home: written to a file that gdb loads before it connects. A gdb
 /// without Python understands it too.
 public enum GDBScript {
@@ -7,8 +9,16 @@ public enum GDBScript {
   public static let commands = settings + index + frames + modes + definitions
 
   /// A whole file for a gdb that takes its symbols and connects by itself: settings and commands, and what Linux needs.
-  public static func settingUp(isLinux: Bool) -> String {
-    isLinux ? commands + "\npython\n" + LinuxScript.text + "\nend\n" : commands
+  ///
+  /// - Parameter entryCode: that of the vmlinux that the recording is of, if there is one.
+  public static func settingUp(isLinux: Bool, entryCode: LinuxEntryCode? = nil) -> String {
+    guard isLinux else { return commands }
+    var python = LinuxScript.text
+    if let entryCode, !entryCode.entries.isEmpty {
+      let digits = String(decoding: EntryFrames(entryCode).file.hexText, as: UTF8.self)
+      python += "\nload_entry_frames(\"\(digits)\")\n" + LinuxFrames.returns(entryCode)
+    }
+    return commands + "\npython\n" + python + "\nend\n"
   }
 
   /// A whole file for gdb's `-x`: settings and commands, symbols, connection.
@@ -184,7 +194,7 @@ public enum GDBScript {
         monitor breakpoints kept
         if !$_isvoid($_any_caller_is)
           python chronovisor_expect(True)
-          python chronovisor_connected()
+          python chronovisor_connected(); chronovisor_stopped and chronovisor_stopped()
         end
       end
     end
@@ -199,6 +209,8 @@ public enum GDBScript {
         if follows:
             test = "if $code_bits != %d" % int(gdb.convenience_variable("chronovisor_bits"))
         lines = test + "\\nchronovisor-fit\\nend"
+        if chronovisor_stopped:
+            lines += "\\npython chronovisor_stopped()"
         if not follows:
             lines = "if $chronovisor_follows\\n" + lines + "\\nend"
         gdb.execute("define hook-stop\\n" + lines + "\\nend")
@@ -206,6 +218,9 @@ public enum GDBScript {
     # What a guest's own script does when gdb has connected.
     def chronovisor_connected():
         pass
+
+    # What it does before gdb shows where the machine has stopped, as long as there is anything to do.
+    chronovisor_stopped = None
 
     def chronovisor_fit():
         follows = gdb.convenience_variable("chronovisor_follows")

@@ -29,7 +29,7 @@ struct ELFFrames {
 
   init(_ bytes: [UInt8]) {
     self.bytes = bytes
-    section = ELFSymbols(bytes).section(named: ".debug_frame") ?? 0..<0
+    section = ELFSymbols(bytes).section(named: ".debug_frame")?.file ?? 0..<0
   }
 
   /// The descriptions of the functions that begin at these addresses, as far as they are as usual for x86-64: code

@@ -113,13 +113,13 @@ struct ELFSymbols {
     return nil
   }
 
-  /// Where a section's bytes are in the file.
-  func section(named wanted: String) -> Range<Int>? {
+  /// Where a section is in memory, and where its bytes are in the file.
+  func section(named wanted: String) -> (address: UInt64, file: Range<Int>)? {
     guard let number = bytes.integer(at: 62, as: UInt16.self), sections.indices.contains(Int(number)) else {
       return nil
     }
     let names = sections[Int(number)].file
-    return sections.first { name(at: $0.name, in: names) == wanted }?.file
+    return sections.first { name(at: $0.name, in: names) == wanted }.map { ($0.address, $0.file) }
   }
 
   private func name(at offset: UInt32, in strings: Range<Int>) -> String? {

@@ -12,9 +12,17 @@ public struct LinuxEntryCode: Sendable {
   public var begins: [Range<UInt64>] = []
   /// The switch from one task's stack to another's, and the bytes of its code.
   public var taskSwitch: (code: Range<UInt64>, bytes: [UInt8])?
+  /// Where functions look at the CPU's features until the kernel has put the answers in (`.altinstr_aux`,
+  /// arch/x86/include/asm/cpufeature.h): TESTB, JNE back to where the function goes on, and JMP.
+  public var checks: Range<UInt64>?
   /// Addresses behind the calls of C functions that go on to an interrupt stack for them, and what the compiler says of
   /// the frame there (DW_CFA instructions).
   public var stackSwitches: [(address: UInt64, instructions: [UInt8])] = []
 
   public init() {}
+
+  /// All of it but the stack switches.
+  public var described: [Range<UInt64>] {
+    entries + systemCalls + begins + [taskSwitch?.code, checks].compactMap(\.self)
+  }
 }

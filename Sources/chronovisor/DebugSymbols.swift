@@ -33,11 +33,17 @@ struct DebugSymbols {
       }
     }
     if let path { try choose(path, bytes, in: directory) }
-    if isLinux, path != nil {
+    if isLinux {
       let file = try directory.write(Array(LinuxScript.text.utf8), to: "chronovisor-linux.py")
       commands.append("source \(file)")
-      try describeEntries(of: bytes, in: directory)
+      if path != nil { try describeEntries(of: bytes, in: directory) }
     }
+  }
+
+  /// The entry code of the kernel that the user names, or that is in the trace.
+  static func entryCode(named name: String?, images: [GuestImage]) throws -> LinuxEntryCode? {
+    let bytes = try name.map { try readFile($0, as: "symbols") } ?? image(among: images)?.bytes
+    return bytes.map { LinuxEntryCode(kernel: KernelELF($0)) }
   }
 
   /// A file of each class: the one that there is, and a copy.
@@ -51,10 +57,22 @@ struct DebugSymbols {
     if is64Bit { files?.narrow = other } else { files?.wide = other }
   }
 
-  /// gdb gets call frame information for the kernel's assembly, which has none.
-  private mutating func describeEntries(of kernel: [UInt8], in directory: PrivateDirectory) throws {
-    let code = LinuxEntryCode(kernel: kernel)
+  /// gdb gets call frame information for the kernel's assembly, which has none, and, by the kernel's own tables, for
+  /// code without frame pointers.
+  private mutating func describeEntries(of bytes: [UInt8], in directory: PrivateDirectory) throws {
+    let kernel = KernelELF(bytes, knowing: ORCFrames.thunkNames)
+    var code = LinuxEntryCode(kernel: kernel)
     guard !code.entries.isEmpty else { return }
+    let places = kernel.section(".orc_unwind_ip"), entries = kernel.section(".orc_unwind")
+    if let places, let entries,
+      let table = ORCTable(places: places.bytes, at: places.address, entries: entries.bytes)
+    {
+      code.taskSwitch = nil
+      // Behind the symbols: what the compiler says of a function says more.
+      let frames = ORCFrames(table, kernel: kernel, excluded: code.described)
+      let file = try directory.write(frames.file, to: "linux-frames")
+      commands.append(GDBScript.addSymbols(from: file))
+    }
     let file = try directory.write(EntryFrames(code).file, to: "linux-entry-frames")
     // Before the symbols: gdb takes what it finds first.
     preparation.append(GDBScript.addSymbols(from: file))

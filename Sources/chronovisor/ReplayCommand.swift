@@ -43,7 +43,9 @@ enum ReplayCommand: Command {
     let target = ReplayTarget(timeline, name: path)
     let isLinux = timeline.reader.header.guestKind.hasPrefix("Linux")
     if let file = arguments.value("--gdb-script") {
-      try writeFile(GDBScript.settingUp(isLinux: isLinux), to: file, as: "gdb script")
+      let images = timeline.initial.images
+      let code = isLinux ? try DebugSymbols.entryCode(named: arguments.value("--symbols"), images: images) : nil
+      try writeFile(GDBScript.settingUp(isLinux: isLinux, entryCode: code), to: file, as: "gdb script")
     }
     if let endpoint = try arguments.endpoint() {
       return try serve(target, endpoint, keepsListening: arguments.has("--keep-listening"))

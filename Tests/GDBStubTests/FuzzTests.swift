@@ -22,13 +22,15 @@ private struct HostileClient {
     "qRcmd,646976657273696f6e20656e64", "qRcmd,636865636b706f696e74", "qSearch:memory:1000;100;abc", "qCRC:1000,100",
     "QStartNoAckMode", "vKill;1", "vRun;;332b32", "R00", "Qqemu.PhyMemMode:1", "Qqemu.PhyMemMode:0",
     "qqemu.PhyMemMode", "qSupported:swbreak+;hwbreak+", "qHostInfo", "qProcessInfo", "vMustReplyEmpty", "",
+    "vFile:open:6b65726e656c2d73796d626f6c73,0,0", "vFile:pread:0,100,0", "vFile:close:0",
   ]
 
   private static let monitorWords = [
     "help", "when", "recording", "seek", "goto", "back", "forward", "history", "checkpoint", "checkpoints", "restart",
     "delete", "breakpoints", "xp", "physical", "diversion", "why", "begin", "end", "1", "0x11000",
     "99999999999999999999", "-1",
-    "50%", "3+2", "1+1.1", "18446744073709551615+18446744073709551615", "instruction", "on", "off", "echo", "\u{e9}",
+    "50%", "3+2", "1+1.1", "18446744073709551615+18446744073709551615", "instruction", "on", "off", "echo",
+    "kernel-symbols", "\u{e9}",
     "%", "+",
   ]
 

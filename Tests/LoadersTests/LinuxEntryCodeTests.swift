@@ -72,7 +72,7 @@ import VMMCore
   }
 
   @Test func whatIsWhere() throws {
-    let code = LinuxEntryCode(kernel: kernel)
+    let code = LinuxEntryCode(kernel: KernelELF(kernel))
     #expect(code.systemCalls == [0x1040..<0x1080])
     #expect(code.entries == [0x1000..<0x1040, 0x1080..<0x1100, 0x1100..<0x1111])
     #expect(code.begins == [0x1190..<0x11a0, 0x1111..<0x1120])
@@ -85,15 +85,15 @@ import VMMCore
 
   /// Nothing here is a kernel, or may be damaged anywhere: no trap.
   @Test func damagedFiles() {
-    #expect(LinuxEntryCode(kernel: []).entries.isEmpty)
-    #expect(LinuxEntryCode(kernel: Array(kernel.prefix(200))).entries.isEmpty)
+    #expect(LinuxEntryCode(kernel: KernelELF([])).entries.isEmpty)
+    #expect(LinuxEntryCode(kernel: KernelELF(Array(kernel.prefix(200)))).entries.isEmpty)
     var random = SeededRandom(seed: LongTests.seed)
     var different = 0
     for _ in 0..<(LongTests.areOn ? 200_000 : 5_000) {
       var bytes = kernel
       for _ in 0...random.below(3) { bytes[random.below(bytes.count)] = UInt8(random.below(256)) }
       if random.oneIn(10) { bytes.removeLast(random.below(bytes.count)) }
-      different += LinuxEntryCode(kernel: bytes).stackSwitches.isEmpty ? 1 : 0
+      different += LinuxEntryCode(kernel: KernelELF(bytes)).stackSwitches.isEmpty ? 1 : 0
     }
     #expect(different > 0)
   }

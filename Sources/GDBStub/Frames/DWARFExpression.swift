@@ -11,9 +11,12 @@ struct DWARFExpression {
   /// Operations without operands, by their opcodes.
   enum Operation: UInt8 {
     case deref = 0x06, dup = 0x12, drop, over, swap = 0x16
-    case and = 0x1a, minus = 0x1c, or = 0x21, plus
-    case shr = 0x25, eq = 0x29, ge, gt, lt = 0x2d
+    case and = 0x1a, div, minus, mul = 0x1e, or = 0x21, plus
+    case shl = 0x24, shr, shra, eq = 0x29, ge, gt, lt = 0x2d
   }
+
+  /// DW_OP_deref_size: the 4 bytes at the address.
+  mutating func derefWord() { bytes += [0x94, 4] }
 
   mutating func add(_ operations: Operation...) { bytes += operations.map(\.rawValue) }
 
@@ -30,9 +33,16 @@ struct DWARFExpression {
   /// DW_OP_pick: the entry so many below the top.
   mutating func pick(_ depth: UInt8) { bytes += [0x15, depth] }
 
-  /// A register of this frame.
-  mutating func push(_ register: DWARFRegister) {
-    bytes += [0x92, register.rawValue, 0]
+  /// A register of this frame, and a distance.
+  mutating func push(_ register: DWARFRegister, offset: Int = 0) {
+    bytes += [0x92, register.rawValue]
+    bytes.append(signedLEB128: offset)
+  }
+
+  /// A constant of 8 bytes that may be negative, added.
+  mutating func add(signed value: Int) {
+    append(opcode: 0x0e, UInt64(bitPattern: Int64(value)), size: 8)
+    add(.plus)
   }
 
   /// DW_OP_plus_uconst.

@@ -14,20 +14,24 @@ public struct EntryFrames {
   public init(_ code: LinuxEntryCode) { self.code = code }
 
   /// An ELF file for gdb's `add-symbol-file`.
-  public var file: [UInt8] { CallFrameFile(descriptions).bytes }
+  public var file: [UInt8] { SymbolFile(frames: CallFrames(descriptions)).bytes }
 
-  private var descriptions: [CallFrameFile.Description] {
-    var all = code.begins.map { CallFrameFile.Description(code: $0, instructions: EntryFrames.nobody) }
+  var descriptions: [CallFrames.Description] {
+    var all = code.begins.map { CallFrames.Description(code: $0, instructions: EntryFrames.nobody) }
     // What has no place to go back to goes back to 0.
-    all.append(CallFrameFile.Description(code: 0..<1, instructions: EntryFrames.nobody))
+    all.append(CallFrames.Description(code: 0..<1, instructions: EntryFrames.nobody))
     for range in code.entries { all += descriptions(of: range, EntryFrames.entry) }
     for range in code.systemCalls { all += descriptions(of: range, EntryFrames.systemCall) }
+    if let checks = code.checks, !checks.isEmpty {
+      let instructions = EntryFrames.check(from: checks.lowerBound)
+      all.append(.init(code: checks, instructions: instructions, isInterrupt: true))
+    }
     all += code.stackSwitches.map {
-      CallFrameFile.Description(
+      CallFrames.Description(
         code: EntryFrames.around($0.address), instructions: $0.instructions, isInterrupt: true)
     }
     if let (range, bytes) = code.taskSwitch, let instructions = EntryFrames.taskSwitch(bytes) {
-      all.append(CallFrameFile.Description(code: range, instructions: instructions))
+      all.append(CallFrames.Description(code: range, instructions: instructions))
     }
     return all
   }
@@ -35,8 +39,8 @@ public struct EntryFrames {
   /// A frame that has called another is an interrupt's for gdb: the frame before it may lie on any stack, where gdb
   /// takes one that lies below another for a fault. Where the machine stands it is a function's, which gdb shows with
   /// its name and source.
-  private func descriptions(of range: Range<UInt64>, _ instructions: [UInt8]) -> [CallFrameFile.Description] {
-    var all: [CallFrameFile.Description] = []
+  private func descriptions(of range: Range<UInt64>, _ instructions: [UInt8]) -> [CallFrames.Description] {
+    var all: [CallFrames.Description] = []
     var start = range.lowerBound
     for address in code.returns.sorted() where range.lowerBound < address && address <= range.upperBound {
       let call = EntryFrames.around(address)
@@ -54,19 +58,15 @@ public struct EntryFrames {
   private static func around(_ address: UInt64) -> Range<UInt64> { address - 1..<address + 1 }
 
   /// The outermost frame.
-  private static var nobody: [UInt8] {
+  static var nobody: [UInt8] {
     var rules = CallFrameInstructions()
-    rules.frame(above: 0)
+    rules.frame(.rsp, 0)
     rules.undefined(.rip)
     return rules.bytes
   }
 
   // MARK: entries
 
-  /// What `pt_regs` holds below the CPU's five words, from its begin on.
-  private static let pushed: [DWARFRegister] = [
-    .r15, .r14, .r13, .r12, .rbp, .rbx, .r11, .r10, .r9, .r8, .rax, .rcx, .rdx, .rsi, .rdi,
-  ]
   /// Bytes of `pt_regs`.
   private static let size: UInt64 = 168
 
@@ -85,7 +85,7 @@ public struct EntryFrames {
     rules.value(of: .rflags, hardware(24, otherwise: register(.rflags)))
     rules.value(of: .rsp, stack)
     rules.value(of: .ss, hardware(8, otherwise: register(.ss)))
-    for (index, register) in pushed.enumerated() {
+    for (index, register) in CallFrameInstructions.pushed.enumerated() {
       rules.value(of: register, saved(register, below: size - 8 * UInt64(index)))
     }
     return rules.bytes
@@ -190,6 +190,36 @@ public struct EntryFrames {
     return expression
   }
 
+  // MARK: checks of features
+
+  /// The function that looks goes on, on the same stack, where the JNE leads: after TESTB (7 bytes) come JNE (6) and
+  /// JMP (5).
+  private static func check(from start: UInt64) -> [UInt8] {
+    var rules = CallFrameInstructions()
+    rules.frame(.rsp, 0)
+    var target = DWARFExpression()
+    // The begin of these three, and behind the JNE.
+    target.push(.rip)
+    target.push(start)
+    target.add(.minus)
+    target.push(18)
+    target.add(.div)
+    target.push(18)
+    target.add(.mul)
+    target.push(start + 13)
+    target.add(.plus, .dup)
+    // Its distance, 4 bytes with a sign.
+    target.push(4)
+    target.add(.minus)
+    target.derefWord()
+    target.push(32)
+    target.add(.shl)
+    target.push(32)
+    target.add(.shra, .plus)
+    rules.value(of: .rip, target)
+    return rules.bytes
+  }
+
   // MARK: the task switch
 
   /// `__switch_to_asm` (arch/x86/entry/entry_64.S): pushes registers, changes RSP, pops the same registers, and jumps.
@@ -203,19 +233,19 @@ public struct EntryFrames {
     else { return nil }
     var rules = CallFrameInstructions()
     var words = 1
-    rules.frame(above: 8)
+    rules.frame(.rsp, 8)
     rules.saved(.rip, words: 1)
     for push in pushes {
-      rules.advance(push.count)
+      rules.advance(UInt64(push.count))
       words += 1
-      rules.frame(above: 8 * words)
+      rules.frame(.rsp, 8 * words)
       if words == 2 { rules.saved(.rbp, words: 2) }
     }
-    rules.advance(popsStart - tail.count)
+    rules.advance(UInt64(popsStart - tail.count))
     for pop in pops {
-      rules.advance(pop.count)
+      rules.advance(UInt64(pop.count))
       words -= 1
-      rules.frame(above: 8 * words)
+      rules.frame(.rsp, 8 * words)
       if words == 1 { rules.same(.rbp) }
     }
     return rules.bytes
@@ -244,7 +274,10 @@ extension DWARFExpression {
     add(.dup)
     push(39)
     add(.plus)
+    // An empty stack's pointer is where the next one begins, if there is any.
     push(base)
+    push(1)
+    add(.minus)
     push(0x3fff)
     add(.or, .gt)
     branch(to: &none)

@@ -47,6 +47,8 @@ public enum LinuxFrames {
         def __init__(self):
             super().__init__("chronovisor-linux-entry")
             self.functions = []
+            self.entry = (0, 0)
+            self.thunks = (0, 0)
 
         def __call__(self, pending):
             rip = int(pending.read_register("rip")) & ALL
@@ -55,9 +57,45 @@ public enum LinuxFrames {
                     found = self.unwind(pending, name, start, rip)
                     if found is not None:
                         return found
-            if rip in chronovisor_entry_returns and pending.level() == 0:
-                return self.unwind_return(pending, rip)
+            if pending.level() == 0:
+                if rip in chronovisor_entry_returns or self.is_return(rip):
+                    return self.unwind_return(pending, rip)
+                if self.thunks[0] <= rip < self.thunks[1]:
+                    return self.unwind_thunk(pending, rip)
+                if rip < 1 << 47 and int(pending.read_register("cpl")) == 0:
+                    return self.unwind_before_kernel(pending, rip)
             return None
+
+        # Right behind a direct call in entry code, of which nothing else is known.
+        def is_return(self, rip):
+            start, end = self.entry
+            return start < rip < end and gdb.selected_inferior().read_memory(rip - 5, 1)[0] == b"\\xe8"
+
+        # RET is a jump in a retpoline (arch/x86/lib/retpoline.S), to where a function begins; to gdb it is a return.
+        def unwind_thunk(self, pending, rip):
+            if gdb.selected_inferior().read_memory(rip, 1)[0] != RET:
+                return None
+            words = gdb.lookup_type("unsigned long").pointer()
+            stack = pending.read_register("rsp").cast(words)
+            target = gdb.execute("info symbol %d" % int(stack.dereference()), to_string=True).split()
+            if target[0] == "No" or target[1] == "+" or target[0].startswith("ret_from_fork"):
+                return None
+            info = pending.create_unwind_info(FrameId(stack + 2, gdb.Value(symbol_start(rip)).cast(words)))
+            info.add_saved_register("rip", (stack + 1).dereference())
+            info.add_saved_register("rsp", stack + 2)
+            info.add_saved_register("rbp", pending.read_register("rbp"))
+            return info
+
+        # The code that unpacks the kernel, of whose frames nobody knows anything: there is nothing before it.
+        def unwind_before_kernel(self, pending, rip):
+            if " in section " in gdb.execute("info symbol %d" % rip, to_string=True):
+                return None
+            words = gdb.lookup_type("unsigned long").pointer()
+            stack = pending.read_register("rsp").cast(words)
+            info = pending.create_unwind_info(FrameId(stack, gdb.Value(rip).cast(words)))
+            info.add_saved_register("rip", gdb.Value(0).cast(pending.read_register("rip").type))
+            info.add_saved_register("rsp", stack + 1)
+            return info
 
         def unwind(self, pending, name, start, rip):
             pushed = self.pushed_words(name, start, rip)
@@ -83,7 +121,7 @@ public enum LinuxFrames {
         # Right behind a call, where the frame would be taken for an interrupt's, with the identity that it has there.
         def unwind_return(self, pending, rip):
             words = gdb.lookup_type("unsigned long").pointer()
-            is_function = chronovisor_entry_returns[rip]
+            is_function = chronovisor_entry_returns.get(rip, False)
             if is_function:
                 frame = int(pending.read_register("rbp")) & ALL
                 begin, saved = frame + 16, {"rip": frame + 8, "rbp": frame}
@@ -115,14 +153,18 @@ public enum LinuxFrames {
         return None
 
 
+    def symbol_address(name):
+        try:
+            return int(gdb.parse_and_eval("(unsigned long long) &" + name))
+        except gdb.error:
+            return 0
+
+
     def find_functions():
-        entry_unwinder.functions = []
-        for name in ("error_entry", "paranoid_entry"):
-            try:
-                start = int(gdb.parse_and_eval("(unsigned long long) &" + name))
-                entry_unwinder.functions.append((name, start))
-            except gdb.error:
-                pass
+        places = ((name, symbol_address(name)) for name in ("error_entry", "paranoid_entry"))
+        entry_unwinder.functions = [(name, start) for name, start in places if start]
+        entry_unwinder.entry = tuple(symbol_address("__entry_text_" + name) for name in ("start", "end"))
+        entry_unwinder.thunks = tuple(symbol_address("__indirect_thunk_" + name) for name in ("start", "end"))
 
 
     # To gdb the frame that an interrupt leaves is a signal handler's: what lies behind it may be on any stack. With a
@@ -142,7 +184,12 @@ public enum LinuxFrames {
             self.enabled = True
 
         def filter(self, frames):
-            return map(self.named, frames)
+            return map(self.named, filter(self.is_frame, frames))
+
+        # What nobody has called goes back to 0.
+        def is_frame(self, frame):
+            inner = frame.inferior_frame()
+            return inner.pc() != 0 or inner.level() == 0
 
         def named(self, frame):
             inner = frame.inferior_frame()

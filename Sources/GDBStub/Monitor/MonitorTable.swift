@@ -36,6 +36,9 @@ struct MonitorTable {
       Session.monitorTask),
     Command(
       "linux", "[FIELD=ADDRESS...]", "where Linux keeps its tasks, by the client's symbols", Session.monitorLinux),
+    Command(
+      "kernel-symbols", "[beside]", "find the symbols that a Linux carries with it (gdb: `kernel-symbols`)",
+      Session.monitorKernelSymbols),
     Command("xp", "ADDRESS [COUNT]", "show physical memory: COUNT bytes (64)", Session.monitorPhysical),
     Command("physical", "[on|off]", "take the client's addresses as physical ones", Session.monitorPhysicalMode),
     Command("diversion", "begin|end", "a throw-away copy of the machine that may be changed", Session.monitorDiversion),

@@ -12,6 +12,7 @@ extension Session {
     do {
       text = try carryOut(words.first ?? "help", Array(words.dropFirst()))
     } catch {
+      if case .refused(let reason) = error { lastRefusal = reason }
       // Nobody goes on to the step that would carry it out.
       pendingMove = nil
       showOnConsole(Array("error: \(error.monitorText)\n".utf8.prefix(Session.maximumText)))

@@ -77,6 +77,10 @@ struct PacketTable {
       Packet("vKill;", .prefix, Session.killProcess),
       Packet("vRun;", .prefix, Session.startAgain),
       Packet("R", .prefix, Session.restart),
+      // Files: FilePackets.swift
+      Packet("vFile:open:", .prefix, Session.openFile),
+      Packet("vFile:pread:", .prefix, Session.readFile),
+      Packet("vFile:close:", .prefix, Session.closeFile),
       // The user's own words: MonitorPackets.swift
       Packet("qRcmd,", .prefix, Session.monitorCommand),
     ]

@@ -26,6 +26,9 @@ public final class Session {
   var linuxTasks: LinuxTasks?
   /// What the client sees instead of the machine's own registers, until the machine moves.
   var sleeping: SleepingTask?
+  /// What monitor commands have made for `remote get`, and the one that the client reads.
+  var files: [String: [UInt8]] = [:]
+  var openedFile: [UInt8]?
   /// The client leaves its points set while the machine stands.
   var keepsPoints = false
   var history = StopHistory()

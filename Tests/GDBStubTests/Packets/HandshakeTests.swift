@@ -16,7 +16,7 @@ import Testing
   }
 
   @Test(arguments: [
-    "", "QNonStop:1", "qXfer:memory-map:read::0,1000", "qXfer:auxv:read::0,10", "vFile:open:00,0,0", "vMustReplyEmpty",
+    "", "QNonStop:1", "qXfer:memory-map:read::0,1000", "qXfer:auxv:read::0,10", "vFile:stat:00", "vMustReplyEmpty",
     "qTStatus",
     "qSymbol::", "qOffsets", "x0,10", "jThreadsInfo", "qRegisterInfo0", "QThreadSuffixSupported",
     "QListThreadsInStopReply", "qMemoryRegionInfo:0", "qCfoo", "gg", "?x", "QStartNoAckModeX", "\u{1}", "vAttach;1",
