@@ -86,4 +86,22 @@ public enum LinuxGuests {
     atexit { unsafe _ = unlink(NSTemporaryDirectory() + "chronovisor-linux-\(getpid()).trace") }
     return recording
   }()
+
+  /// What a user types on Debian's kernel.
+  private static let debianInput =
+    "head -n 3 /proc/interrupts\n(sleep 0.05; echo done) & wait\nls / | sort | wc -l\n"
+    + "i=0; while [ $i -lt 5000 ]; do i=$((i+1)); done; echo $i\nexit\n"
+
+  /// A session on Debian's kernel, without the tests that its ciphers make of themselves: 700 million instructions,
+  /// recorded once in a test run when the first test asks for it, and removed at its end.
+  public static let debianSession: Recording = {
+    let folder = TemporaryFolder()
+    let recording = record(
+      debianKernel, commandLine: "console=ttyS0 panic=-1 cryptomgr.notests",
+      input: folder.write(Array(debianInput.utf8), to: "input"), to: debianSessionPath, options: ["--memory", "256M"])
+    atexit { unsafe _ = unlink(LinuxGuests.debianSessionPath) }
+    return recording
+  }()
+
+  private static var debianSessionPath: String { NSTemporaryDirectory() + "chronovisor-debian-\(getpid()).trace" }
 }
