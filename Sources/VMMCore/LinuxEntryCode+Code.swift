@@ -20,6 +20,7 @@ extension LinuxEntryCode {
   /// What else `init(_:)` asks for.
   public static let otherNames = [
     "__entry_text_start", "__entry_text_end", "entry_SYSCALL_64", "ret_from_fork", "__switch_to_asm",
+    "__switch_to",
   ]
 
   /// Users of `call_on_irqstack` (arch/x86/include/asm/irq_stack.h).
@@ -42,7 +43,11 @@ extension LinuxEntryCode {
     taskSwitch = kernel.function("__switch_to_asm", parts: []).map { ($0, kernel.code(in: $0)) }
     if let all = kernel.function("ret_from_fork", parts: []) {
       let thread = LinuxEntryCode.threadBegin(in: kernel.code(in: all)).map { all.lowerBound + UInt64($0) }
-      entries.append(all.lowerBound..<(thread ?? all.upperBound))
+      // A new task's stack says that the switch returns to the begin: gdb looks one byte before it.
+      entries.append(max(all.lowerBound, 1) - 1..<(thread ?? all.upperBound))
+      if let (range, bytes) = taskSwitch, range.upperBound == all.lowerBound {
+        taskSwitch = (range.lowerBound..<range.upperBound - 1, bytes)
+      }
       if let thread { begins.append(thread..<all.upperBound) }
     }
     checks = kernel.function("_einittext", parts: [])

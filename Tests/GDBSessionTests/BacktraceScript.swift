@@ -48,19 +48,20 @@ struct BacktraceScript {
     def walk():
         frames, frame = [], gdb.newest_frame()
         while frame is not None and len(frames) < 200:
-            frames.append(frame)
+            # What a thread's begin goes back to is 0, which backtrace does not show.
+            if frame.pc() != 0 or not frames:
+                frames.append(frame)
             frame = frame.older()
         return frames
 
     \(wanted)
     def found(frames):
         programs = [frame.pc() for frame in frames if frame.pc() < 1 << 47]
-        if programs and programs[0] != 0:
+        if programs:
             return "program", programs[0]
-        name = frames[-1].name() or ""
+        name, last = frames[-1].name() or "", frames[-1].older() or frames[-1]
         kind = "thread" if name == "ret_from_fork" else "begin" if "startup_64" in name else "nowhere"
-        outermost = frames[-1].unwind_stop_reason() == gdb.FRAME_UNWIND_OUTERMOST
-        return (kind if outermost else "nowhere"), None
+        return (kind if last.unwind_stop_reason() == gdb.FRAME_UNWIND_OUTERMOST else "nowhere"), None
 
     def report(frames):
         print("i%d: wanted %s, found %s:" % (number("$instructions"), wanted(), found(frames)))

@@ -8,6 +8,9 @@ public struct ORCFrames {
   private let excluded: [Range<UInt64>]
   /// Code that returns for others.
   private let returnThunks: Set<UInt64>
+  /// Code that goes on to another task, which may be one that has not run yet: its return address is where a function
+  /// begins, as that of `returnThunks` may be.
+  private let taskSwitches: [Range<UInt64>]
   /// Code that jumps for others.
   private let jumpThunks: [Thunk]
 
@@ -18,6 +21,7 @@ public struct ORCFrames {
     self.table = table
     self.kernel = kernel
     jumpThunks = Thunk.all(in: kernel)
+    taskSwitches = ["__switch_to_asm", "__switch_to"].compactMap { kernel.function($0, parts: []) }
     returnThunks = Set(ORCFrames.returnThunks.flatMap { kernel.addresses(ofNamesBeginningWith: $0) })
     self.excluded = (excluded + jumpThunks.map(\.code)).filter { !$0.isEmpty }
   }
@@ -39,8 +43,8 @@ public struct ORCFrames {
       let range = entry.address..<table.rules[index + 1].address
       for part in pieces(of: range) {
         switch entry.rule {
-        case .call where returnThunks.contains(entry.address):
-          // It may go to where a function begins, not to where a call returns to.
+        case .call where returnThunks.contains(entry.address) || taskSwitches.contains { $0.contains(part.lowerBound) }:
+          // To gdb it is an interrupt's, behind which is no call.
           let instructions = entry.rule.instructions
           all.append(.init(code: part, instructions: instructions, isInterrupt: true, losesRegisters: true))
         case .nobody, .call(.register, _):

@@ -32,8 +32,12 @@ struct KernelFile {
       descriptions = ORCFrames(table, kernel: image, excluded: code.described).descriptions
       if isAlone { descriptions += KernelFile.around(table) }
       frames = "stack frames by its ORC tables (\(table.rules.count) rules)"
-    } else {
+    } else if image.hasFramePointers {
       code.stackSwitches = image.stackSwitches
+      let calls = code.stackSwitches.map { $0.address - 1..<$0.address + 1 }
+      descriptions = image.framePointers(excluding: code.described + calls)
+    } else {
+      frames = "no stack frames: it has no frame pointers, and its ORC tables have no names"
     }
     descriptions += EntryFrames(code).descriptions
     bytes = SymbolFile(frames: CallFrames(descriptions), symbols: isAlone ? symbols : KernelSymbols()).bytes

@@ -35,8 +35,35 @@ struct KernelImage {
 
 /// A kernel with frame pointers.
 extension KernelImage {
-  /// PUSH RBP; MOV RBP, RSP, at the begin or behind what is for tracing.
-  private static let prologue: [UInt8] = [0x55, 0x48, 0x89, 0xe5]
+  /// The kernel's functions begin as those with frame pointers do.
+  var hasFramePointers: Bool {
+    let all = functionCode(excluding: [], limit: 2000)
+    let some = all.filter { FramePointerFrames.prologue(of: $0.code) != nil }
+    return 3 * some.count > all.count
+  }
+
+  /// What is not described elsewhere.
+  func framePointers(excluding excluded: [Range<UInt64>]) -> [CallFrames.Description] {
+    functionCode(excluding: excluded, limit: .max).map { FramePointerFrames.description(of: $0.code, at: $0.address) }
+  }
+
+  private func functionCode(
+    excluding excluded: [Range<UInt64>], limit: Int
+  ) -> [(address: UInt64, code: [UInt8])] {
+    var found: [(address: UInt64, code: [UInt8])] = []
+    for (symbol, next) in zip(symbols.symbols, symbols.symbols.dropFirst()) where symbol.isCode && !symbol.isAbsolute {
+      guard next.address > symbol.address, next.address - symbol.address <= KernelImage.maximumFunction,
+        found.count < limit
+      else { continue }
+      var parts = [symbol.address..<next.address]
+      for hole in excluded { parts = parts.flatMap { $0.without(hole) } }
+      for range in parts {
+        let code = code(in: range)
+        if !code.isEmpty { found.append((range.lowerBound, code)) }
+      }
+    }
+    return found
+  }
 
   /// Behind the calls of functions that go on to an interrupt stack for them: the frame is found by RBP.
   var stackSwitches: [(address: UInt64, instructions: [UInt8])] {
@@ -48,9 +75,10 @@ extension KernelImage {
     for (index, symbol) in symbols.symbols.enumerated() {
       guard symbol.isCode, LinuxEntryCode.switchesStacks(symbols.name(of: symbol)), let range = extent(at: index)
       else { continue }
-      let code = code(in: range)
-      guard (0..<12).contains(where: { code.dropFirst($0).starts(with: KernelImage.prologue) }) else { continue }
+      guard FramePointerFrames.prologue(of: code(in: range)) != nil else { continue }
       found += returns(in: range).map { ($0, rules.bytes) }
+      // Kernels have about fifty.
+      if found.count > 1000 { break }
     }
     return found
   }

@@ -12,7 +12,7 @@ import VMMCore
     let target = KernelTarget()
     let packets = [find, open, "vFile:pread:0,4,0", "vFile:pread:0,10,7fffffff", "vFile:close:0"]
     let replies = Conversation(packets, target: target).replies
-    #expect(monitorText([replies[0]]) == "700 symbols of the kernel, stack frames by the frame pointer\n")
+    #expect(monitorText([replies[0]]).hasPrefix("700 symbols of the kernel, no stack frames: "))
     #expect(Array(replies.dropFirst()) == ["F0", "F4;\u{7f}ELF", "F0;", "F0"])
   }
 
