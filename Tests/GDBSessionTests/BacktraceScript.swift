@@ -61,7 +61,9 @@ struct BacktraceScript {
             return "program", programs[0]
         name, last = frames[-1].name() or "", frames[-1].older() or frames[-1]
         kind = "thread" if name == "ret_from_fork" else "begin" if "startup_64" in name else "nowhere"
-        return (kind if last.unwind_stop_reason() == gdb.FRAME_UNWIND_OUTERMOST else "nowhere"), None
+        # gdb gives no reason where what goes back to 0 is not made a frame of.
+        reasons = (gdb.FRAME_UNWIND_OUTERMOST,) + ((gdb.FRAME_UNWIND_NO_REASON,) if kind == "thread" else ())
+        return (kind if last.unwind_stop_reason() in reasons else "nowhere"), None
 
     def report(frames):
         print("i%d: wanted %s, found %s:" % (number("$instructions"), wanted(), found(frames)))
