@@ -52,6 +52,10 @@ public enum LinuxFrames {
 
         def __call__(self, pending):
             rip = int(pending.read_register("rip")) & ALL
+            if rip < 1 << 47:
+                if pending.level() == 0 and int(pending.read_register("cpl")) == 0:
+                    return self.unwind_before_kernel(pending, rip)
+                return None
             for name, start in self.functions:
                 if start <= rip < start + LONGEST:
                     found = self.unwind(pending, name, start, rip)
@@ -62,8 +66,6 @@ public enum LinuxFrames {
                     return self.unwind_return(pending, rip)
                 if self.thunks[0] <= rip < self.thunks[1]:
                     return self.unwind_thunk(pending, rip)
-                if rip < 1 << 47 and int(pending.read_register("cpl")) == 0:
-                    return self.unwind_before_kernel(pending, rip)
             return None
 
         # Right behind a direct call in entry code, of which nothing else is known.

@@ -24,7 +24,7 @@ struct RegisterLayout {
   let architecture: ClientArchitecture
   let registers: [Register]
   /// The numbers that stop replies carry along, so that the client need not ask: program counter, stack and frame
-  /// pointer, flags.
+  /// pointer, flags, and what the script looks at at each stop.
   let expedited: [Int]
 
   /// - Parameter showsWideAddresses: the program counter has 64 bits in 16- and 32-bit code too: see
@@ -35,7 +35,8 @@ struct RegisterLayout {
     table.addCore()
     table.addReplay()
     registers = table.registers
-    let names = (architecture == .x64 ? ["rbp", "rsp", "rip"] : ["ebp", "esp", "eip"]) + ["eflags", "code_bits"]
+    let names = (architecture == .x64 ? ["rbp", "rsp", "rip"] : ["ebp", "esp", "eip"])
+      + ["eflags", "cpl", "code_bits"]
     expedited = registers.indices.filter { names.contains(table.registers[$0].name) }
   }
 

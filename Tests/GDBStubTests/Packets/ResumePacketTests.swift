@@ -30,7 +30,7 @@ private func stop(_ packets: [String], target: FakeTarget = FakeTarget()) -> (re
     #expect(
       reply("?")
         == "T05thread:1;06:0080000000000000;07:0080000000000000;10:0010000000000000;11:02000000;"
-        + "5b:40000000;")
+        + "5a:00000000;5b:40000000;")
     #expect(address(reply("?")) == 0x1000)
   }
 
