@@ -35,7 +35,8 @@ struct RegisterLayout {
     table.addCore()
     table.addReplay()
     registers = table.registers
-    let names = (architecture == .x64 ? ["rbp", "rsp", "rip"] : ["ebp", "esp", "eip"])
+    let names =
+      (architecture == .x64 ? ["rbp", "rsp", "rip"] : ["ebp", "esp", "eip"])
       + ["eflags", "cpl", "code_bits"]
     expedited = registers.indices.filter { names.contains(table.registers[$0].name) }
   }
