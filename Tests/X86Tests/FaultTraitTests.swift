@@ -43,6 +43,14 @@ internal import VMMCore
     #expect(machine.cpu.cr2 == (upperFirst ? 0x40_0004 : 0x40_0000))
   }
 
+  /// The first half lies in a page that is not there; the second one's addresses are not canonical.
+  @Test func theHalfThatIsNotCanonical() throws {
+    // MOV RDI, 7FFFFFFFFFF8H; MASKMOVDQU XMM0, XMM1
+    let code: [UInt8] = [0x48, 0xbf, 0xf8, 0xff, 0xff, 0xff, 0xff, 0x7f, 0, 0, 0x66, 0x0f, 0xf7, 0xc1]
+    let machine = try machine(code, .checksUpperHalfFirst, false, steps: 2)
+    #expect(machine.cpu.rip == SystemMachine.handler(14))
+  }
+
   @Test(arguments: [false, true]) func topBehindAStoreThatFaults(clears: Bool) throws {
     // FNINIT; FLD1; MOVD [400000H], MM0
     let code: [UInt8] = [0xdb, 0xe3, 0xd9, 0xe8, 0x0f, 0x7e, 0x04, 0x25, 0, 0, 0x40, 0]

@@ -203,7 +203,7 @@ extension CPU {
   }
 
   /// MASKMOVQ, MASKMOVDQU: bytes whose mask has its top bit set, to DS:rDI. As on AMD's processors the whole operand
-  /// must be writable, whatever the mask is.
+  /// must be writable, whatever the mask is; its halves are looked at one behind the other.
   private func executeMaskedStore(_ op: Op) -> Bool {
     let isWide = op.mandatoryPrefix == .p66
     let data = isWide ? xmm(op.regNumber) : V128(low: mmx(op.regNumber))
@@ -211,8 +211,8 @@ extension CPU {
     let count = isWide ? 16 : 8
     let offset = s[GPR.rdi] & addressMask(op.addressSize)
     guard let at = linear(segment: op.segment, offset: offset, size: count, write: true) else { return false }
-    if isWide && does(.checksUpperHalfFirst) && !prepareStore(nextLinear(at, 8), 8, unit: 8) { return false }
-    guard prepareStore(at, count, unit: 8) else { return false }
+    let first: UInt64 = isWide && does(.checksUpperHalfFirst) ? 8 : 0
+    guard prepareStore(nextLinear(at, first), 8, unit: 8), prepareStore(at, count, unit: 8) else { return false }
     for index in 0..<count where mask.u8[index] >> 7 != 0 {
       guard store(data.u8[index], nextLinear(at, UInt64(index))) else { return false }
     }
