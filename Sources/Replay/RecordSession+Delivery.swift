@@ -192,7 +192,7 @@ extension RecordSession {
     }
     return .fingerprint(
       Fingerprint(
-        rip: state.linearRIP, cpu: state.digest, memory: try probe.memoryNow(), registers: state.gpr,
+        rip: state.linearRIP, cpu: state.placeDigest(), memory: try probe.memoryNow(), registers: state.gpr,
         time: clock.now(), word: word))
   }
 

@@ -141,7 +141,7 @@ final class ReplayCore {
     if let word = fingerprint.word, !memory.holds(word) { return nil }
     let state = try engine.state()
     guard state.linearRIP == fingerprint.rip else { return nil }
-    let hasRegisters = state.digest(rule) == fingerprint.cpu
+    let hasRegisters = state.placeDigest(rule) == fingerprint.cpu
     guard hasRegisters || engine.retiredInstructions != nil else { return nil }
     let memory = try probe.memoryNow()
     return Candidate(state: state, memory: memory, isIt: hasRegisters && memory == fingerprint.memory)

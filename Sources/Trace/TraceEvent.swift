@@ -62,7 +62,7 @@ public enum Place: Equatable, Sendable {
 public struct Fingerprint: Equatable, Hashable, Sendable {
   /// The linear address of the next instruction.
   public var rip: UInt64
-  /// `CPUState.digest`.
+  /// `CPUState.placeDigest`.
   public var cpu: UInt64
   /// The digest of the whole guest memory (`MemoryDigest`).
   public var memory: UInt64

@@ -7,6 +7,8 @@ public struct CPUStateField: Sendable {
   /// Bits that enter the digest. Left out: AF and RF, which instructions leave undefined or hosts treat differently,
   /// and the x87 instruction and data pointers, which AMD and Intel keep at different times.
   public var digestMask: UInt64
+  /// Bits that enter the digest of a place: AF too, which the CPU that comes back to it leaves as it did.
+  public var placeMask: UInt64
 }
 
 extension CPUState {
@@ -17,10 +19,19 @@ extension CPUState {
   public var digest: UInt64 { digest(.current) }
 
   /// The digest by the rule of a trace.
-  public func digest(_ rule: StateRule) -> UInt64 {
+  public func digest(_ rule: StateRule) -> UInt64 { digest(rule, ofPlace: false) }
+
+  /// The digest that names a place of a recording, by the trace's rule.
+  public func placeDigest(_ rule: StateRule = .current) -> UInt64 {
+    digest(rule, ofPlace: rule.rawValue >= StateRule.fifth.rawValue)
+  }
+
+  private func digest(_ rule: StateRule, ofPlace: Bool) -> UInt64 {
     let state = canonical(rule)
     var digest = Digest()
-    for field in CPUState.fields where field.digestMask != 0 { digest.fold(field.get(state) & field.digestMask) }
+    for field in CPUState.fields where field.digestMask != 0 {
+      digest.fold(field.get(state) & (ofPlace ? field.placeMask : field.digestMask))
+    }
     return digest.value
   }
 
@@ -64,10 +75,10 @@ private struct FieldTable {
   var fields: [CPUStateField] = []
 
   mutating func add(
-    _ name: String, mask: UInt64 = .max, _ get: @escaping @Sendable (CPUState) -> UInt64,
+    _ name: String, mask: UInt64 = .max, placeMask: UInt64? = nil, _ get: @escaping @Sendable (CPUState) -> UInt64,
     _ set: @escaping @Sendable (inout CPUState, UInt64) -> Void
   ) {
-    fields.append(CPUStateField(name: name, get: get, set: set, digestMask: mask))
+    fields.append(CPUStateField(name: name, get: get, set: set, digestMask: mask, placeMask: placeMask ?? mask))
   }
 
   /// A segment register. The attributes stay out of the digest: engines keep accessed and unusable bits differently.
@@ -106,7 +117,7 @@ private func addIntegerRegisters(to table: inout FieldTable) {
     table.add(name, { $0.gpr[number] }, { $0.gpr[number] = $1 })
   }
   table.add("rip", { $0.rip }, { $0.rip = $1 })
-  table.add("rflags", mask: ~(1 << 4 | 1 << 16), { $0.rflags }, { $0.rflags = $1 })
+  table.add("rflags", mask: ~(1 << 4 | 1 << 16), placeMask: ~(1 << 16), { $0.rflags }, { $0.rflags = $1 })
 }
 
 private func addSegments(to table: inout FieldTable) {

@@ -14,9 +14,12 @@ public enum StateRule: UInt64, Sendable, CaseIterable {
   /// FS and GS in protected mode outside 64-bit code: every use of them faults (Intel SDM vol. 3, 3.4.2), and CPUs
   /// leave other bases and limits behind.
   case fourth = 4
+  /// The same, and AF counts where a place is named. What pushes RFLAGS there puts it into memory: a turn of a loop
+  /// that differs from the next one in nothing else is another place.
+  case fifth = 5
 
   /// The rule of new recordings.
-  public static let current = StateRule.fourth
+  public static let current = StateRule.fifth
 }
 
 extension CPUState {

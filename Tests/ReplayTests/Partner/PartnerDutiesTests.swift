@@ -21,18 +21,8 @@ struct PartnerDutiesTests {
   /// As on stock VMX and SVM.
   static let steps = PartnerDuties(steps: true, searches: false, stopsInUserMode: true)
 
-  /// On a busy machine the place of an interrupt in the waiting loop of `spinwait` is now and then taken for another
-  /// turn of the loop, where the flags are others, with translation and without.
   @Test(arguments: guests)
   func recordsAndReplays(guest: (String, String)) throws {
-    try withKnownIssue("the flags of a waiting loop", isIntermittent: true) {
-      try recordAndReplay(guest)
-    } when: {
-      guest.0 == "spinwait"
-    }
-  }
-
-  private func recordAndReplay(_ guest: (String, String)) throws {
     let folder = TemporaryFolder()
     let trace = folder.file("duties.trace")
     var options = RecordOptions()
