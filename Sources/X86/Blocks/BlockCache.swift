@@ -67,7 +67,6 @@ final class BlockCache {
     pageBlocks = BlockCache.zeroed(pageCount)
     pageCover = BlockCache.zeroed(pageCount)
     jumps = BlockCache.zeroed(BlockCache.jumpEntries * 4)
-    cpu[SystemSlot.arena] = UInt64(UInt(bitPattern: arena))
     cpu[Slot.jumpCache] = UInt64(UInt(bitPattern: jumps))
     clear()
   }
@@ -115,11 +114,16 @@ final class BlockCache {
 
   /// `nil`, and no more blocks are to be translated, where there is no executable memory.
   private func makeTranslator() -> Translator? {
-    translator = Translator(arena: arena)
+    translator = Translator(cpu: cpu)
     cpu[SystemSlot.translatedEntry] = translator?.entry ?? 0
     cpu[SystemSlot.familyEntry] = Translator.familyEntry
     if translator == nil { cpu[SystemSlot.translatesAfter] = 0 }
     return translator
+  }
+
+  /// A way of translated code leads straight to where its branch is linked to from now on, if that is translated.
+  func bind(_ slot: UnsafeMutablePointer<UInt64>, _ branch: Op) {
+    if let target = Op(bitPattern: UInt(branch.displacement)) { translator?.bind(slot, to: target) }
   }
 
   /// Every block is interpreted anew.
@@ -142,6 +146,9 @@ final class BlockCache {
   /// Begins a new footprint: each block is found again before it is run for the first time in it. The caller drops what
   /// the jump cache holds.
   func unlink() {
+    if let translator {
+      for index in 0..<blockCount { translator.unbind(arena + Int(blocks[index].firstOp)) }
+    }
     for branch in links { branch.pointee.displacement = 0 }
     links.removeAll(keepingCapacity: true)
     round &+= 1
@@ -361,6 +368,7 @@ extension BlockCache {
       }
     }
     let first = arena + Int(block.pointee.firstOp)
+    translator?.unbind(first)
     // The direct way must not lead to a stale operation: it would lead there again.
     let jump = jumps + JumpCache.offset(block.pointee.rip)
     if jump[2] == UInt64(UInt(bitPattern: first)) { jump[1] = .max }

@@ -361,9 +361,14 @@ extension CPU {
           continue
         }
       case .translated:
-        let next = runTranslated(op)
-        guard let operation = untried(next) else { return stop(tried(next)) }
-        op = operation
+        let result = runTranslated(op)
+        if result & Leaving.mask == Leaving.before.rawValue {
+          op = operation(result)
+          continue
+        }
+        if result & Leaving.mask == Leaving.tried.rawValue { return stop(operation(result)) }
+        guard let next = goOn(result) else { return nil }
+        op = next
         continue
       case .nop: break
       // By the families. All of them are named: the jump needs no check of its range then, and is made a copy of at the

@@ -50,9 +50,13 @@ enum SystemSlot {
   static var watchedPages: Int { Slot.systemScratch + 44 }
   /// A block is translated when it is entered for the Nth time; 0 for never.
   static var translatesAfter: Int { Slot.systemScratch + 45 }
-  /// Where translated code is entered (`Translator.Entry`), and the arena of the operations that it names.
+  /// Where translated code is entered (`Translator.Entry`), and the address of the TLB context's first entry there.
   static var translatedEntry: Int { Slot.systemScratch + 46 }
-  static var arena: Int { Slot.systemScratch + 47 }
+  static var tlbAddress: Int { Slot.systemScratch + 47 }
   /// `Translator.familyEntry`.
   static var familyEntry: Int { Slot.systemScratch + 48 }
+  /// Translated code was left along a way: the address of its slot, 0 for one that cannot be bound.
+  static var wayTaken: Int { Slot.systemScratch + 49 }
+  /// The head of the block that a call goes to, while its return address is pushed.
+  static var callTarget: Int { Slot.systemScratch + 50 }
 }

@@ -24,6 +24,7 @@ struct HostCondition: Equatable {
   var code: UInt8
 
   static var overflow: HostCondition { HostCondition(code: 0) }
+  static var carry: HostCondition { HostCondition(code: 2) }
   static var equal: HostCondition { HostCondition(code: 4) }
   static var notEqual: HostCondition { HostCondition(code: 5) }
   static var sign: HostCondition { HostCondition(code: 8) }
@@ -80,6 +81,14 @@ struct Assembler {
     if opcode > 0xff { byte(0x0f) }
     byte(UInt8(truncatingIfNeeded: opcode))
     modRM(reg.number & 7, operand)
+  }
+
+  /// An instruction whose memory or other register operand is a byte, as MOVZX has it.
+  mutating func instruction(_ opcode: UInt16, _ reg: HostRegister, ofByte operand: HostOperand, size: Int) {
+    // SPL to DIL need a REX prefix, or they are AH to BH; one that is there for 64 bits does as well.
+    var isLowByte = false
+    if case .register(let rm) = operand { isLowByte = rm.number >= 4 && rm.number < 8 && reg.number < 8 }
+    instruction(opcode, reg, operand, size: isLowByte ? 8 : size)
   }
 
   /// The same with a number in the place of the register.
@@ -150,6 +159,14 @@ struct Assembler {
     }
   }
 
+  /// To AL, CL or DL; leaves the flags alone.
+  mutating func moveLow(_ to: HostRegister, immediate value: UInt8) {
+    byte(0xb0 | to.number)
+    byte(value)
+  }
+
+  mutating func moveLow(_ to: HostRegister, from: HostRegister) { instruction(0x88, from, .register(to), size: 1) }
+
   /// ADD … CMP (`ALU`): the register is the destination.
   mutating func alu(_ kind: UInt8, _ to: HostRegister, _ from: HostOperand, size: Int) {
     instruction(UInt16(kind) << 3 | (size == 1 ? 2 : 3), to, from, size: size)
@@ -173,7 +190,25 @@ struct Assembler {
     }
   }
 
-  /// `kind`: 1 ROR, 4 SHL, 5 SHR, 7 SAR.
+  /// TEST.
+  mutating func test(_ operand: HostOperand, with other: HostRegister, size: Int) {
+    instruction(size == 1 ? 0x84 : 0x85, other, operand, size: size)
+  }
+
+  mutating func test(_ operand: HostOperand, immediate: Int32, size: Int) {
+    instruction(size == 1 ? 0xf6 : 0xf7, extension: 0, operand, size: size)
+    if size == 1 { byte(UInt8(truncatingIfNeeded: immediate)) } else { word32(UInt32(bitPattern: immediate)) }
+  }
+
+  mutating func push(_ register: HostRegister) { stack(0x50, register) }
+  mutating func pop(_ register: HostRegister) { stack(0x58, register) }
+
+  private mutating func stack(_ opcode: UInt8, _ register: HostRegister) {
+    if register.number >= 8 { byte(0x41) }
+    byte(opcode | register.number & 7)
+  }
+
+  /// `kind`: 0 ROL, 1 ROR, 4 SHL, 5 SHR, 7 SAR.
   mutating func shift(_ kind: UInt8, _ operand: HostRegister, by count: UInt8, size: Int) {
     instruction(0xc1, extension: kind, .register(operand), size: size)
     byte(count)
@@ -184,13 +219,9 @@ struct Assembler {
   }
 
   mutating func set(_ condition: HostCondition, _ to: HostRegister) {
-    instruction(0x100 | 0x90 | UInt16(condition.code), extension0: to)
-  }
-
-  private mutating func instruction(_ opcode: UInt16, extension0 to: HostRegister) {
     if to.number >= 4 { byte(to.number >= 8 ? 0x41 : 0x40) }
     byte(0x0f)
-    byte(UInt8(truncatingIfNeeded: opcode))
+    byte(0x90 | condition.code)
     byte(0xc0 | to.number & 7)
   }
 
@@ -224,4 +255,20 @@ struct Assembler {
     byte(0xe9)
     word32(UInt32(truncatingIfNeeded: offset - (count + 4)))
   }
+
+  mutating func call(backTo offset: Int) {
+    byte(0xe8)
+    word32(UInt32(truncatingIfNeeded: offset - (count + 4)))
+  }
+
+  /// To where a word says that lies within 2 GiB.
+  mutating func jump(through word: UnsafeMutablePointer<UInt64>) {
+    byte(0xff)
+    byte(0x25)
+    let end = start + count + 4
+    word32(UInt32(bitPattern: Int32(UnsafeRawPointer(word) - UnsafeRawPointer(end))))
+  }
+
+  /// The address of what is written next.
+  var address: UInt64 { UInt64(UInt(bitPattern: start + count)) }
 }

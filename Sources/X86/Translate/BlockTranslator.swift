@@ -1,3 +1,5 @@
+internal import VMMCore
+
 /// Makes host code of one block's operations, as `interpret` would carry them out.
 ///
 /// The contract that makes it exact: translated code can be left before any operation, with that operation as the
@@ -6,25 +8,44 @@
 /// changes nothing before its last place to leave.
 struct BlockTranslator {
   var code: Assembler
-  var registers = RegisterCache()
-  /// Ways out: where they branch off, the operation that is next, and what is to be written back.
-  private var exits: [(from: Assembler.Branch, op: Op, dirty: [RegisterCache.Dirty])] = []
-  private let arena: Op
-  /// Where the code that returns to the interpreter lies, seen from the block's code.
-  private let epilogue: Int
+  let cpu: CPU
+  let shared: SharedCode
+  /// The block's code lies so many bytes behind the shared code.
+  private let distance: Int
+  /// Ways out: where they branch off, and the result.
+  private var exits: [(from: Assembler.Branch, result: Result)] = []
+  /// The ways to other blocks that can be bound.
+  private(set) var ways: [Way] = []
+  /// Where the slots of ways are taken from.
+  private var nextSlot: UnsafeMutablePointer<UInt64>
+  /// The host's flags are the guest's: behind the code so far, and before the operation being translated.
+  var hostHasFlags = false
+  private(set) var hostHadFlags = false
 
-  init(code: Assembler, arena: Op, epilogue: Int) {
-    self.code = code
-    self.arena = arena
-    self.epilogue = epilogue
+  /// How translated code is left.
+  private struct Result {
+    var op: Op
+    var leaving: Leaving
+    /// With `.along`: the way's slot, if it has one.
+    var slot: UnsafeMutablePointer<UInt64>?
   }
 
-  /// Translates the operations from `first` on, up to the first one that has no translation; false when that is the
+  init(code: Assembler, cpu: CPU, shared: SharedCode, distance: Int, slots: UnsafeMutablePointer<UInt64>) {
+    self.code = code
+    self.cpu = cpu
+    self.shared = shared
+    self.distance = distance
+    nextSlot = slots
+  }
+
+  /// Translates the block behind its head, up to the first operation that has no translation; false when that is the
   /// first one.
-  mutating func translate(from first: Op) -> Bool {
+  mutating func translate(head: Op) -> Bool {
+    takeBudget(head)
+    let first = head + 1
     var op = first
     while true {
-      registers.beginInstruction()
+      (hostHadFlags, hostHasFlags) = (hostHasFlags, false)
       switch translate(op) {
       case .next: op += 1
       case .end:
@@ -43,7 +64,7 @@ struct BlockTranslator {
     }
   }
 
-  enum Result {
+  enum Outcome {
     case next
     /// The block ends with it.
     case end
@@ -53,26 +74,56 @@ struct BlockTranslator {
 
   // MARK: ways out
 
-  /// Goes on in the interpreter with an operation, when a condition holds.
-  mutating func leave(at op: Op, when condition: HostCondition) {
-    exits.append((code.branch(condition), op, registers.dirty))
+  /// Takes the block's instructions out of the budget.
+  private mutating func takeBudget(_ head: Op) {
+    let count = Int32(head.pointee.left)
+    code.alu(ALU.sub, .register(RegisterMap.budget), immediate: count, size: 8)
+    let isOver = code.branch(.sign)
+    notEntered = (isOver, head)
   }
 
-  mutating func leave(at op: Op) { exits.append((code.jump(), op, registers.dirty)) }
+  private var notEntered: (from: Assembler.Branch, head: Op)?
+
+  /// Goes on in the interpreter with an operation, when a condition holds.
+  mutating func leave(at op: Op, when condition: HostCondition) {
+    exits.append((code.branch(condition), Result(op: op, leaving: .before)))
+  }
+
+  mutating func leave(at op: Op) { exits.append((code.jump(), Result(op: op, leaving: .before))) }
+
+  /// Goes on in the interpreter along a way, when a condition holds.
+  mutating func leave(along way: Way, when condition: HostCondition) {
+    exits.append((code.branch(condition), Result(op: way.link, leaving: .along, slot: way.slot)))
+  }
 
   private mutating func writeExits() {
     for exit in exits {
       code.place(exit.from)
-      for one in exit.dirty { code.store(one.host, RegisterCache.slot(one.guest)) }
-      code.lea(.rax, .memory(RegisterCache.arena, offset(exit.op)))
-      code.jump(backTo: epilogue)
+      if exit.result.leaving == .along {
+        code.move(.rax, immediate: UInt64(UInt(bitPattern: exit.result.slot)))
+        code.store(.rax, slot(SystemSlot.wayTaken))
+      }
+      leave(exit.result.op, exit.result.leaving)
+    }
+    if let (from, head) = notEntered {
+      code.place(from)
+      code.alu(ALU.add, .register(RegisterMap.budget), immediate: Int32(head.pointee.left), size: 8)
+      leave(head, .notEntered)
     }
     exits = []
   }
 
-  /// Of an operation in the arena.
-  func offset(_ op: Op) -> Int32 {
-    Int32(truncatingIfNeeded: UnsafeRawPointer(op) - UnsafeRawPointer(arena))
+  private mutating func leave(_ op: Op, _ leaving: Leaving) {
+    code.move(.rax, immediate: UInt64(UInt(bitPattern: op)) | leaving.rawValue)
+    code.jump(backTo: shared.leave - distance)
+  }
+
+  /// A way along a link, which can be bound.
+  mutating func makeWay(_ link: Op) -> Way {
+    let way = Way(link: link, slot: nextSlot)
+    nextSlot += 1
+    ways.append(way)
+    return way
   }
 
   // MARK: the families
@@ -82,73 +133,127 @@ struct BlockTranslator {
 
   /// Has the family's code carry out an operation, as the interpreter does.
   private mutating func callFamily(_ op: Op) {
-    registers.flush(&code)
-    registers.forget()
-    code.move(.rdi, RegisterCache.state)
-    code.lea(.rsi, .memory(RegisterCache.arena, offset(op)))
-    code.instruction(0xff, extension: 2, slot(SystemSlot.familyEntry), size: 4)
-    code.alu(ALU.or, .rax, .register(.rax), size: 4)
-    let isComplete = code.branch(.notEqual)
-    // The operation, marked as one that has been tried.
-    code.lea(.rax, .memory(RegisterCache.arena, offset(op) + 1))
-    code.jump(backTo: epilogue)
-    code.place(isComplete)
+    code.move(.rax, immediate: UInt64(UInt(bitPattern: op)))
+    code.call(backTo: shared.callFamily - distance)
+    guard !BlockTranslator.storesNothing(op) else { return }
     // It may have written over the code behind it.
     let next = op + 1
-    compareHandler(.memory(RegisterCache.arena, offset(next)), with: .stale)
+    code.move(.rax, immediate: UInt64(UInt(bitPattern: next)))
+    compareHandler(.rax, with: .stale)
     leave(at: next, when: .equal)
   }
 
-  /// Compares an operation's handler, which is a byte in memory: a `Handler` has no more than 256 cases.
-  mutating func compareHandler(_ place: HostOperand, with handler: Handler) {
-    code.alu(ALU.cmp, place, immediate: Int32(handler.rawValue), size: MemoryLayout<Handler>.size)
+  private static func storesNothing(_ op: Op) -> Bool {
+    switch op.handler {
+    case .shiftRMImm, .shiftRMCL, .unaryRM, .aluRMReg, .aluRegRM, .aluRMImm, .testRMReg, .testRMImm, .movRMImm,
+      .movsx, .movzx, .imulRegRM, .imulRegRMImm, .divRM, .idivRM, .mulRM, .imulRM, .bitReg, .bitImm, .setcc, .cmov:
+      return !op.isMemory
+    default: return false
+    }
+  }
+
+  /// Compares the handler of an operation, which is a byte in memory: a `Handler` has no more than 256 cases.
+  mutating func compareHandler(_ op: HostRegister, with handler: Handler) {
+    code.alu(
+      ALU.cmp, .memory(op, Field.handler), immediate: Int32(handler.rawValue), size: MemoryLayout<Handler>.size)
   }
 
   // MARK: operands
 
-  func slot(_ number: Int) -> HostOperand { RegisterCache.slot(number) }
+  func slot(_ number: Int) -> HostOperand { RegisterMap.slot(number) }
 
   /// A general register by its byte offset in the state block; `nil` for AH … BH.
   static func number(_ offset: UInt8) -> Int? { offset & 7 == 0 && offset < 128 ? Int(offset >> 3) : nil }
 
-  mutating func read(_ offset: UInt8) -> HostRegister { registers.read(Int(offset >> 3), &code) }
-  mutating func update(_ offset: UInt8) -> HostRegister { registers.update(Int(offset >> 3), &code) }
-  mutating func write(_ offset: UInt8) -> HostRegister { registers.write(Int(offset >> 3), &code) }
+  /// Where a general register is.
+  func guest(_ offset: UInt8) -> HostOperand { RegisterMap.operand(Int(offset >> 3)) }
 
-  /// The linear address of a plain memory operand (`CPU.plainAddress`), in RCX; without the segment's base for LEA.
-  mutating func address(_ op: Op, withSegment: Bool = true) {
+  /// The host's register that a guest's lies in; otherwise loads it.
+  mutating func value(_ offset: UInt8, orLoadedInto temporary: HostRegister) -> HostRegister {
+    if let host = RegisterMap.host(Int(offset >> 3)) { return host }
+    code.load(temporary, guest(offset))
+    return temporary
+  }
+
+  /// Has a guest's register written, all of it: by what `body` does with the host's register, which leaves the flags
+  /// as the operation does.
+  mutating func write(
+    _ offset: UInt8, through temporary: HostRegister = .rax, _ body: (inout BlockTranslator, HostRegister) -> Void
+  ) {
+    if let host = RegisterMap.host(Int(offset >> 3)) { return body(&self, host) }
+    body(&self, temporary)
+    code.store(temporary, guest(offset))
+  }
+
+  /// The same, of one that is read, too.
+  mutating func update(
+    _ offset: UInt8, through temporary: HostRegister = .rax, _ body: (inout BlockTranslator, HostRegister) -> Void
+  ) {
+    if RegisterMap.host(Int(offset >> 3)) == nil { code.load(temporary, guest(offset)) }
+    write(offset, through: temporary, body)
+  }
+
+  /// Computes the linear address of a plain memory operand (`CPU.plainAddress`), without the segment's base. May use
+  /// RCX and RDX.
+  mutating func lea(_ op: Op, into target: HostRegister, size: Int = 8) {
     let isIndexed = op.index != 128, isBased = op.base != 128
     let displacement = Int32(exactly: Int64(bitPattern: op.displacement))
-    let base = isBased ? read(op.base) : nil
-    let index = isIndexed ? read(op.index) : nil
-    if let base, let displacement {
-      code.lea(.rcx, .memory(base, index: index, scale: index == nil ? 0 : op.scale, displacement))
-    } else {
-      code.move(.rcx, immediate: op.displacement)
-      if let base { code.lea(.rcx, .memory(.rcx, index: base, scale: 0, 0)) }
-      if let index { code.lea(.rcx, .memory(.rcx, index: index, scale: op.scale, 0)) }
+    let index = isIndexed ? value(op.index, orLoadedInto: .rdx) : nil
+    if isBased, let displacement {
+      let base = value(op.base, orLoadedInto: .rcx)
+      code.lea(target, .memory(base, index: index, scale: index == nil ? 0 : op.scale, displacement), size: size)
+      return
     }
-    if withSegment && op.segmentSlot != 128 { code.alu(ALU.add, .rcx, slot(Int(op.segmentSlot >> 3)), size: 8) }
+    code.move(.rcx, immediate: op.displacement)
+    if let index { code.lea(.rcx, .memory(.rcx, index: index, scale: op.scale, 0)) }
+    if isBased {
+      let base = value(op.base, orLoadedInto: .rdx)
+      code.lea(.rcx, .memory(.rcx, index: base, scale: 0, 0))
+    }
+    code.move(target, .rcx, size: size)
   }
 
   /// Makes the linear address in RCX the host's address, or leaves at `op` when the translation cache does not hold its
   /// page for that kind of access, or it goes over the page's end. Uses RAX and RDX.
   mutating func translateAddress(_ size: Int, isStore: Bool, leavingAt op: Op) {
-    code.move(.rax, .rcx)
+    code.move(.rax, .rcx, size: 4)
     code.shift(5, .rax, by: 7, size: 4)
     code.alu(ALU.and, .register(.rax), immediate: 0x7fe0, size: 4)
-    code.alu(ALU.add, .rax, .register(RegisterCache.tlb), size: 8)
-    code.lea(.rdx, .memory(.rcx, Int32(size - 1)))
+    code.alu(ALU.add, .rax, slot(SystemSlot.tlbAddress), size: 8)
+    if size == 1 { code.move(.rdx, .rcx) } else { code.lea(.rdx, .memory(.rcx, Int32(size - 1))) }
     code.alu(ALU.and, .register(.rdx), immediate: -4096, size: 8)
     code.alu(ALU.cmp, .rdx, .memory(.rax, Int32(8 * (isStore ? TLB.writeTag : TLB.readTag))), size: 8)
     leave(at: op, when: .notEqual)
     code.alu(ALU.add, .rcx, .memory(.rax, Int32(8 * TLB.addend)), size: 8)
   }
 
-  /// The operand's host address, in RCX.
+  /// The operand's host address, in RCX. Uses RAX and RDX.
   mutating func operand(_ op: Op, size: Int, isStore: Bool = false) -> HostOperand {
-    address(op)
+    lea(op, into: .rcx)
+    if op.segmentSlot != 128 { code.alu(ALU.add, .rcx, slot(Int(op.segmentSlot >> 3)), size: 8) }
     translateAddress(size, isStore: isStore, leavingAt: op)
     return .memory(.rcx, 0)
+  }
+}
+
+/// A way to another block: the branch that leads there, and the word that says where its code goes on. At first that is
+/// behind the jump through it; when it is bound, in the other block.
+struct Way {
+  var link: Op
+  /// `nil` for one that cannot be bound.
+  var slot: UnsafeMutablePointer<UInt64>?
+}
+
+/// Byte offsets in an `Instruction`.
+enum Field {
+  static let handler = offset(\Instruction.handler)
+  static let displacement = offset(\Instruction.displacement)
+  static let immediate = offset(\Instruction.immediate)
+
+  private static func offset(_ field: PartialKeyPath<Instruction>) -> Int32 {
+    guard let offset = MemoryLayout<Instruction>.offset(of: field) else {
+      preconditionFailure("an instruction's field has no place of its own")
+    }
+    return Int32(offset)
   }
 }

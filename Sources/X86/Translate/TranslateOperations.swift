@@ -1,10 +1,11 @@
 // One operation: what the cases of `interpret` do.
 extension BlockTranslator {
-  mutating func translate(_ op: Op) -> Result {
+  mutating func translate(_ op: Op) -> Outcome {
     switch op.handler {
     case .nop:
       // No guest is to be faster than its recorder's clock can tell (`EventDistance`).
       code.byte(0x90)
+      hostHasFlags = hostHadFlags
       return .next
     case .stopHere: return passStop(op)
     case .mov64, .mov32, .movImm, .zero8, .zero16, .sign32, .lea64, .lea32: return move(op)
@@ -57,12 +58,12 @@ extension BlockTranslator {
     case .aluMemReg32: return modify(op, 4, isImmediate: false)
     case .inc64, .dec64: return step(op, 8)
     case .inc32, .dec32: return step(op, 4)
-    case .shl64, .shlQuiet64: return shift(op, 4, 8)
-    case .shl32, .shlQuiet32: return shift(op, 4, 4)
-    case .shr64, .shrQuiet64: return shift(op, 5, 8)
-    case .shr32, .shrQuiet32: return shift(op, 5, 4)
-    case .sar64, .sarQuiet64: return shift(op, 7, 8)
-    case .sar32, .sarQuiet32: return shift(op, 7, 4)
+    case .shl64, .shlQuiet64: return shift(op, .left, 8)
+    case .shl32, .shlQuiet32: return shift(op, .left, 4)
+    case .shr64, .shrQuiet64: return shift(op, .right, 8)
+    case .shr32, .shrQuiet32: return shift(op, .right, 4)
+    case .sar64, .sarQuiet64: return shift(op, .arithmetic, 8)
+    case .sar32, .sarQuiet32: return shift(op, .arithmetic, 4)
     case .imul64: return multiply(op, 8)
     case .imul32: return multiply(op, 4)
     case .setccRegister, .cmov64, .cmov32: return conditional(op)
@@ -74,59 +75,60 @@ extension BlockTranslator {
 
   // MARK: moves
 
-  private mutating func move(_ op: Op) -> Result {
-    switch op.handler {
-    case .movImm: code.move(write(op.rm), immediate: op.immediate)
-    case .lea64, .lea32:
-      address(op, withSegment: false)
-      code.move(write(op.reg), .rcx, size: op.handler == .lea64 ? 8 : 4)
-    default:
-      guard BlockTranslator.number(op.rm) != nil, BlockTranslator.number(op.reg) != nil else { return .none }
-      let source = read(op.rm)
-      let target = write(op.reg)
+  /// These leave the flags alone.
+  private mutating func move(_ op: Op) -> Outcome {
+    let isSourceKnown = op.handler == .movImm || op.handler == .lea64 || op.handler == .lea32
+    let target = op.handler == .movImm ? op.rm : op.reg
+    guard BlockTranslator.number(target) != nil, isSourceKnown || BlockTranslator.number(op.rm) != nil else {
+      return .none
+    }
+    hostHasFlags = hostHadFlags
+    write(target) { block, host in
       switch op.handler {
-      case .mov64: code.move(target, source)
-      case .mov32: code.move(target, source, size: 4)
-      case .zero8: code.instruction(0x1b6, target, .register(source), size: 8)
-      case .zero16: code.instruction(0x1b7, target, .register(source), size: 8)
-      default: code.instruction(0x63, target, .register(source), size: 8)
+      case .movImm: block.code.move(host, immediate: op.immediate)
+      case .lea64: block.lea(op, into: host)
+      case .lea32: block.lea(op, into: host, size: 4)
+      case .mov64: block.code.load(host, block.guest(op.rm))
+      case .mov32: block.code.load(host, block.guest(op.rm), size: 4)
+      case .zero8: block.code.instruction(0x1b6, host, ofByte: block.guest(op.rm), size: 4)
+      case .zero16: block.code.instruction(0x1b7, host, block.guest(op.rm), size: 4)
+      default: block.code.instruction(0x63, host, block.guest(op.rm), size: 8)
       }
     }
     return .next
   }
 
-  private mutating func load(_ op: Op) -> Result {
+  private mutating func load(_ op: Op) -> Outcome {
     guard BlockTranslator.number(op.reg) != nil else { return .none }
     switch op.handler {
     case .load8, .load16:
       let size = op.handler == .load8 ? 1 : 2
       let place = operand(op, size: size)
-      code.load(update(op.reg), place, size: size)
+      update(op.reg) { $0.code.load($1, place, size: size) }
     case .load32, .load64:
       let size = op.handler == .load32 ? 4 : 8
       let place = operand(op, size: size)
-      code.load(write(op.reg), place, size: size)
+      write(op.reg) { $0.code.load($1, place, size: size) }
     case .loadSign32:
       let place = operand(op, size: 4)
-      code.instruction(0x63, write(op.reg), place, size: 8)
+      write(op.reg) { $0.code.instruction(0x63, $1, place, size: 8) }
     default:
       let isByte = op.handler == .loadZero8
       let place = operand(op, size: isByte ? 1 : 2)
-      code.instruction(isByte ? 0x1b6 : 0x1b7, write(op.reg), place, size: 4)
+      write(op.reg) { $0.code.instruction(isByte ? 0x1b6 : 0x1b7, $1, place, size: 4) }
     }
     return .next
   }
 
-  private mutating func store(_ op: Op) -> Result {
+  private mutating func store(_ op: Op) -> Outcome {
     guard BlockTranslator.number(op.reg) != nil else { return .none }
     let size = op.handler == .store8 ? 1 : op.handler == .store16 ? 2 : op.handler == .store32 ? 4 : 8
-    let source = read(op.reg)
     let place = operand(op, size: size, isStore: true)
-    code.store(source, place, size: size)
+    code.store(value(op.reg, orLoadedInto: .rdx), place, size: size)
     return .next
   }
 
-  private mutating func storeImmediate(_ op: Op) -> Result {
+  private mutating func storeImmediate(_ op: Op) -> Outcome {
     let size =
       op.handler == .storeImm8 ? 1 : op.handler == .storeImm16 ? 2 : op.handler == .storeImm32 ? 4 : 8
     let place = operand(op, size: size, isStore: true)
@@ -142,27 +144,16 @@ extension BlockTranslator {
     op.handler.rawValue >= Handler.addQuiet64.rawValue && op.handler.rawValue <= Handler.sarQuiet32.rawValue
   }
 
-  private mutating func storeFlags(of kind: UInt8, _ result: HostRegister, size: Int) {
-    if kind == ALU.or || kind == ALU.and || kind == ALU.xor {
-      storeLogicFlags(result, size: size)
-    } else {
-      storeFlags(result, size: size)
-    }
-  }
-
-  private mutating func alu(_ op: Op, _ kind: UInt8, _ size: Int) -> Result {
-    let source = read(op.rm)
-    let target = update(op.reg)
-    code.alu(kind, target, .register(source), size: size)
-    if !isQuiet(op) { storeFlags(of: kind, target, size: size) }
+  private mutating func alu(_ op: Op, _ kind: UInt8, _ size: Int) -> Outcome {
+    update(op.reg) { $0.code.alu(kind, $1, $0.guest(op.rm), size: size) }
+    if !isQuiet(op) { keepFlags(of: kind) }
     return .next
   }
 
-  private mutating func aluImmediate(_ op: Op, _ kind: UInt8, _ size: Int) -> Result {
+  private mutating func aluImmediate(_ op: Op, _ kind: UInt8, _ size: Int) -> Outcome {
     guard let immediate = immediate(op, size) else { return .none }
-    let target = update(op.rm)
-    code.alu(kind, .register(target), immediate: immediate, size: size)
-    if !isQuiet(op) { storeFlags(of: kind, target, size: size) }
+    update(op.rm) { $0.code.alu(kind, .register($1), immediate: immediate, size: size) }
+    if !isQuiet(op) { keepFlags(of: kind) }
     return .next
   }
 
@@ -171,77 +162,68 @@ extension BlockTranslator {
     size == 8 ? Int32(exactly: Int64(bitPattern: op.immediate)) : Int32(truncatingIfNeeded: op.immediate)
   }
 
-  private mutating func aluLoad(_ op: Op, _ kind: UInt8, _ size: Int) -> Result {
+  private mutating func aluLoad(_ op: Op, _ kind: UInt8, _ size: Int) -> Outcome {
     let place = operand(op, size: size)
-    let target = update(op.reg)
-    code.alu(kind, target, place, size: size)
-    storeFlags(of: kind, target, size: size)
+    update(op.reg) { $0.code.alu(kind, $1, place, size: size) }
+    keepFlags(of: kind)
     return .next
   }
 
-  private mutating func modify(_ op: Op, _ size: Int, isImmediate: Bool) -> Result {
+  private mutating func modify(_ op: Op, _ size: Int, isImmediate: Bool) -> Outcome {
     let number = immediate(op, size)
     if isImmediate && number == nil { return .none }
-    let source = isImmediate ? nil : read(op.reg)
     let place = operand(op, size: size, isStore: true)
+    let source = isImmediate ? nil : value(op.reg, orLoadedInto: .rdx)
     if op.kind == ALU.adc || op.kind == ALU.sbb { loadCarry() }
     if let source {
       code.alu(op.kind, place, from: source, size: size)
     } else if let number {
       code.alu(op.kind, place, immediate: number, size: size)
     }
-    code.load(.rdx, place, size: size)
-    storeFlags(of: op.kind, .rdx, size: size)
+    keepFlags(of: op.kind)
     return .next
   }
 
-  private mutating func step(_ op: Op, _ size: Int) -> Result {
-    let target = update(op.rm)
+  private mutating func step(_ op: Op, _ size: Int) -> Outcome {
     let isDecrement = op.handler == .dec64 || op.handler == .dec32
     loadCarry()
-    code.instruction(0xff, extension: isDecrement ? 1 : 0, .register(target), size: size)
-    storeFlags(target, size: size)
+    update(op.rm) { $0.code.instruction(0xff, extension: isDecrement ? 1 : 0, .register($1), size: size) }
+    keepFlags()
     return .next
   }
 
-  private mutating func shift(_ op: Op, _ kind: UInt8, _ size: Int) -> Result {
+  private mutating func shift(_ op: Op, _ kind: ShiftKind, _ size: Int) -> Outcome {
     let count = op.immediate & (size == 8 ? 63 : 31)
     guard count != 0 else { return .none }
-    let target = update(op.rm)
-    code.shift(kind, target, by: UInt8(count), size: size)
-    if !isQuiet(op) { storeShiftFlags(target, size: size, kind: kind, by: count) }
+    update(op.rm) { $0.code.shift(kind.rawValue, $1, by: UInt8(count), size: size) }
+    if !isQuiet(op) { keepShiftFlags(kind, by: count) }
     return .next
   }
 
-  private mutating func multiply(_ op: Op, _ size: Int) -> Result {
-    let source = read(op.rm)
-    let target = update(op.reg)
-    code.instruction(0x1af, target, .register(source), size: size)
-    storeProductFlags()
+  private mutating func multiply(_ op: Op, _ size: Int) -> Outcome {
+    update(op.reg) { $0.code.instruction(0x1af, $1, $0.guest(op.rm), size: size) }
+    keepProductFlags()
     return .next
   }
 
-  private mutating func conditional(_ op: Op) -> Result {
+  private mutating func conditional(_ op: Op) -> Outcome {
     guard BlockTranslator.number(op.rm) != nil else { return .none }
-    if op.handler == .setccRegister {
-      let target = update(op.rm)
-      let condition = test(op.kind)
-      code.set(condition, .rax)
-      code.store(.rax, .register(target), size: 1)
-      return .next
-    }
-    let source = read(op.rm)
-    let target = update(op.reg)
     let condition = test(op.kind)
-    code.instruction(0x140 | UInt16(condition.code), target, .register(source), size: op.handler == .cmov64 ? 8 : 4)
+    hostHasFlags = hostHadFlags
+    if op.handler == .setccRegister {
+      code.set(condition, .rax)
+      code.store(.rax, guest(op.rm), size: 1)
+    } else {
+      let opcode = 0x140 | UInt16(condition.code), size = op.handler == .cmov64 ? 8 : 4
+      update(op.reg) { $0.code.instruction(opcode, $1, $0.guest(op.rm), size: size) }
+    }
     return .next
   }
 
   // MARK: comparisons
 
-  /// Compares as the host does: its flags are those of the comparison, RDX holds the result. `nil` where there is no
-  /// translation.
-  mutating func compareOperands(_ op: Op) -> (size: Int, isTest: Bool)? {
+  /// Compares as the host does: its flags are those of the comparison. `nil` where there is no translation.
+  mutating func compareOperands(_ op: Op) -> Comparison? {
     let size: Int, isTest: Bool, isImmediate: Bool
     switch op.handler {
     case .cmp64, .cmpBranch64: (size, isTest, isImmediate) = (8, false, false)
@@ -257,78 +239,83 @@ extension BlockTranslator {
     case .testImm8, .testImmBranch8: (size, isTest, isImmediate) = (1, true, true)
     default: return nil
     }
-    let kind = isTest ? ALU.and : ALU.sub
     guard BlockTranslator.number(op.rm) != nil else { return nil }
     if isImmediate {
       guard let number = immediate(op, size) else { return nil }
-      code.move(.rdx, read(op.rm))
-      code.alu(kind, .register(.rdx), immediate: number, size: size)
+      if isTest {
+        code.test(guest(op.rm), immediate: number, size: size)
+      } else {
+        code.alu(ALU.cmp, guest(op.rm), immediate: number, size: size)
+      }
     } else {
       guard BlockTranslator.number(op.reg) != nil else { return nil }
-      let (left, right) = (read(op.reg), read(op.rm))
-      code.move(.rdx, left)
-      code.alu(kind, .rdx, .register(right), size: size)
+      let left = value(op.reg, orLoadedInto: .rdx)
+      if isTest {
+        code.test(guest(op.rm), with: left, size: size)
+      } else {
+        code.alu(ALU.cmp, left, guest(op.rm), size: size)
+      }
     }
-    return (size, isTest)
+    return isTest ? .test : .compare
   }
 
-  private mutating func compare(_ op: Op) -> Result {
-    guard let (size, isTest) = compareOperands(op) else { return .none }
-    storeFlags(of: isTest ? ALU.and : ALU.sub, .rdx, size: size)
+  private mutating func compare(_ op: Op) -> Outcome {
+    guard let comparison = compareOperands(op) else { return .none }
+    keepFlags(of: comparison)
     return .next
   }
 
-  private mutating func compareLoad(_ op: Op, _ size: Int) -> Result {
-    let left = read(op.reg)
+  private mutating func compareLoad(_ op: Op, _ size: Int) -> Outcome {
     let place = operand(op, size: size)
-    code.move(.rdx, left)
-    code.alu(ALU.sub, .rdx, place, size: size)
-    storeFlags(.rdx, size: size)
+    code.alu(ALU.cmp, value(op.reg, orLoadedInto: .rdx), place, size: size)
+    keepFlags()
     return .next
   }
 
-  private mutating func compareMemory(_ op: Op, _ size: Int, isImmediate: Bool) -> Result {
+  private mutating func compareMemory(_ op: Op, _ size: Int, isImmediate: Bool) -> Outcome {
     let number = immediate(op, size)
     if isImmediate && number == nil { return .none }
-    let right = isImmediate ? nil : read(op.reg)
     let place = operand(op, size: size)
-    code.load(.rdx, place, size: size)
-    if let right {
-      code.alu(ALU.sub, .rdx, .register(right), size: size)
-    } else if let number {
-      code.alu(ALU.sub, .register(.rdx), immediate: number, size: size)
+    if isImmediate, let number {
+      code.alu(ALU.cmp, place, immediate: number, size: size)
+    } else {
+      code.alu(ALU.cmp, place, from: value(op.reg, orLoadedInto: .rdx), size: size)
     }
-    storeFlags(.rdx, size: size)
+    keepFlags()
     return .next
   }
 
-  private mutating func testMemory(_ op: Op) -> Result {
+  private mutating func testMemory(_ op: Op) -> Outcome {
     let place = operand(op, size: 1)
-    code.load(.rdx, place, size: 1)
-    code.alu(ALU.and, .register(.rdx), immediate: Int32(truncatingIfNeeded: op.immediate), size: 1)
-    storeLogicFlags(.rdx, size: 1)
+    code.test(place, immediate: Int32(truncatingIfNeeded: op.immediate), size: 1)
+    keepLogicFlags()
     return .next
   }
 
   // MARK: stack
 
-  private mutating func push(_ op: Op) -> Result {
-    let value = read(op.rm)
-    let top = registers.read(GPR.rsp, &code)
-    code.lea(.rcx, .memory(top, -8))
+  private mutating func push(_ op: Op) -> Outcome {
+    guard BlockTranslator.number(op.rm) != nil else { return .none }
+    code.lea(.rcx, .memory(RegisterMap.rsp, -8))
     translateAddress(8, isStore: true, leavingAt: op)
-    code.store(value, .memory(.rcx, 0))
-    code.alu(ALU.sub, .register(registers.update(GPR.rsp, &code)), immediate: 8, size: 8)
+    code.store(value(op.rm, orLoadedInto: .rdx), .memory(.rcx, 0))
+    moveTop(by: -8)
     return .next
   }
 
-  private mutating func pop(_ op: Op) -> Result {
-    let top = registers.read(GPR.rsp, &code)
-    code.move(.rcx, top)
+  private mutating func pop(_ op: Op) -> Outcome {
+    guard BlockTranslator.number(op.rm) != nil else { return .none }
+    code.move(.rcx, RegisterMap.rsp)
     translateAddress(8, isStore: false, leavingAt: op)
-    code.load(.rdx, .memory(.rcx, 0))
-    code.alu(ALU.add, .register(registers.update(GPR.rsp, &code)), immediate: 8, size: 8)
-    code.move(write(op.rm), .rdx)
+    moveTop(by: 8)
+    write(op.rm) { $0.code.load($1, .memory(.rcx, 0)) }
     return .next
   }
+
+  mutating func moveTop(by count: Int32) { code.lea(RegisterMap.rsp, .memory(RegisterMap.rsp, count)) }
+}
+
+/// What sets the flags alone.
+enum Comparison {
+  case compare, test
 }

@@ -1,92 +1,110 @@
 /// The host code of the hot blocks of one vCPU.
 final class Translator {
-  /// Bytes.
+  /// Bytes of code, and ways between blocks.
   private static let capacity = 16 << 20
-  /// No block's code is longer: 64 operations with their ways out.
+  private static let wayCapacity = 1 << 18
+  /// No block's code is longer, and no block has more ways: 64 operations with their ways out.
   private static let longest = 64 << 10
+  private static let mostWays = 4
   /// How often a block is interpreted before it is translated.
   static let threshold: UInt64 = 40
 
+  private let cpu: CPU
   private let memory: CodeMemory
-  private let arena: Op
-  /// Bytes that hold code; the entry comes first.
-  private var used = Translator.entryLength
-  private static let entryLength = 128
-  /// Where translated code goes to leave.
-  private let epilogue: Int
+  private let shared: SharedCode
+  /// Bytes that hold code; the shared code comes first. Words that hold ways.
+  private var used = SharedCode.length
+  private var usedWays = 0
+  /// The ways that lead straight to another block's code.
+  private var bindings: [Binding] = []
 
-  /// State block, code, arena; the operation that comes next.
-  typealias Entry =
-    @convention(c) (
-      UnsafeMutableRawPointer, UnsafeRawPointer, UnsafeMutableRawPointer
-    ) -> UnsafeMutableRawPointer
+  /// State block, code; a `Leaving` of an operation.
+  typealias Entry = @convention(c) (UnsafeMutableRawPointer, UnsafeRawPointer) -> UInt64
+
   /// The address of an `Entry`.
-  let entry: UInt64
+  var entry: UInt64 { UInt64(UInt(bitPattern: memory.start)) }
 
   /// `nil` where there is no executable memory.
-  init?(arena: Op) {
+  init?(cpu: CPU) {
     precondition(MemoryLayout<Handler>.size == 1, "translated code compares handlers as bytes")
-    guard let memory = CodeMemory(size: Translator.capacity) else { return nil }
+    guard let memory = CodeMemory(size: Translator.capacity, wordCount: Translator.wayCapacity) else { return nil }
+    self.cpu = cpu
     self.memory = memory
-    self.arena = arena
-    var epilogue = 0
-    guard
-      memory.write(
-        at: 0, count: Translator.entryLength,
-        {
-          var code = Assembler(at: memory.start)
-          epilogue = Translator.writeEntry(&code)
-        })
-    else { return nil }
-    self.epilogue = epilogue
-    entry = UInt64(UInt(bitPattern: memory.start))
-  }
-
-  /// Where translated code is entered, and (behind that, at the offset it returns) where it goes to leave: RAX is the
-  /// operation that comes next. System V ABI: state block, code and arena in RDI, RSI, RDX.
-  private static func writeEntry(_ code: inout Assembler) -> Int {
-    let saved: [HostRegister] = [.rbx, .rbp, .r(12), .r(13), .r(14), .r(15)]
-    for register in saved {
-      if register.number >= 8 { code.byte(0x41) }
-      code.byte(0x50 | register.number & 7)
+    var code = Assembler(at: memory.start)
+    var shared: SharedCode?
+    guard memory.write(at: 0, count: SharedCode.length, { shared = SharedCode(writingTo: &code) }), let shared else {
+      return nil
     }
-    code.move(RegisterCache.state, .rdi)
-    code.move(RegisterCache.arena, .rdx)
-    code.load(RegisterCache.tlb, RegisterCache.slot(Slot.tlb))
-    code.lea(RegisterCache.tlb, .memory(RegisterCache.state, index: RegisterCache.tlb, scale: 3, 0))
-    // The stack is aligned to 16 bytes where code calls from.
-    code.alu(ALU.sub, .register(.rsp), immediate: 8, size: 8)
-    code.instruction(0xff, extension: 4, .register(.rsi), size: 4)
-    let epilogue = code.count
-    code.alu(ALU.add, .register(.rsp), immediate: 8, size: 8)
-    for register in saved.reversed() {
-      if register.number >= 8 { code.byte(0x41) }
-      code.byte(0x58 | register.number & 7)
-    }
-    code.byte(0xc3)
-    return epilogue
+    self.shared = shared
   }
 
   /// All code is forgotten: no operation leads to it any more.
-  func flush() { used = Translator.entryLength }
+  func flush() {
+    used = SharedCode.length
+    usedWays = 0
+    bindings.removeAll(keepingCapacity: true)
+  }
 
-  var isFull: Bool { used + Translator.longest > memory.size }
+  var isFull: Bool {
+    used + Translator.longest > memory.size || usedWays + Translator.mostWays > memory.wordCount
+  }
 
   /// Translates the block behind its head; false when it begins with what has no translation.
   func translate(head: Op) -> Bool {
     let start = memory.start + used
     var length = 0
+    var ways: [Way] = []
     let isWritten = memory.write(at: used, count: Translator.longest) {
-      var block = BlockTranslator(code: Assembler(at: start), arena: arena, epilogue: epilogue - used)
-      guard block.translate(from: head + 1) else { return }
+      var block = BlockTranslator(
+        code: Assembler(at: start), cpu: cpu, shared: shared, distance: used, slots: memory.words + usedWays)
+      guard block.translate(head: head) else { return }
       length = block.code.count
+      ways = block.ways
     }
     guard isWritten, length > 0 else { return false }
-    precondition(length <= Translator.longest)
+    precondition(length <= Translator.longest && ways.count <= Translator.mostWays)
     head.pointee.immediate = UInt64(UInt(bitPattern: start))
+    head.pointee.displacement = 0
     head.pointee.handler = .translated
     used += (length + 15) & ~15
+    usedWays += ways.count
+    for way in ways {
+      guard let slot = way.slot, let target = Op(bitPattern: UInt(way.link.displacement)) else { continue }
+      bind(slot, to: target)
+    }
     return true
+  }
+}
+
+// Ways that lead straight to another block's code, as long as that is there.
+extension Translator {
+  private struct Binding {
+    var slot: UnsafeMutablePointer<UInt64>
+    /// Where the way goes on while it is not bound.
+    var home: UInt64
+    /// The next one to the same block, by its number from 1 on; 0 for none. A block's head has the first one's in its
+    /// displacement.
+    var next: Int
+  }
+
+  /// A way leads to a block from now on, if that is translated.
+  func bind(_ slot: UnsafeMutablePointer<UInt64>, to head: Op) {
+    guard head.handler == .translated else { return }
+    bindings.append(Binding(slot: slot, home: slot.pointee, next: Int(head.displacement)))
+    head.pointee.displacement = UInt64(bindings.count)
+    slot.pointee = head.immediate
+  }
+
+  /// No way leads to this block any more.
+  func unbind(_ head: Op) {
+    guard head.handler == .translated else { return }
+    var number = Int(head.displacement)
+    while number != 0 {
+      let binding = bindings[number - 1]
+      binding.slot.pointee = binding.home
+      number = binding.next
+    }
+    head.pointee.displacement = 0
   }
 }
 
@@ -107,19 +125,34 @@ extension Translator {
 }
 
 extension CPU {
-  /// Runs translated code from a block's head, whose instructions are taken out of the budget already; the operation
-  /// that comes next.
-  @inline(__always) func runTranslated(_ head: Op) -> Op {
+  /// Runs translated code from a block's head, whose instructions are taken out of the budget already: the operation
+  /// at which it was left, with the reason.
+  @inline(__always) func runTranslated(_ head: Op) -> UInt64 {
+    // It takes them itself.
+    s[Slot.remaining] &+= UInt64(head.pointee.left)
     let entry = unsafeBitCast(UInt(s[SystemSlot.translatedEntry]), to: Translator.Entry.self)
-    let arena = UnsafeMutableRawPointer(bitPattern: UInt(s[SystemSlot.arena])).unsafelyUnwrapped
     let code = UnsafeRawPointer(bitPattern: UInt(head.pointee.immediate)).unsafelyUnwrapped
-    return entry(bytes, code, arena).assumingMemoryBound(to: Instruction.self)
+    return entry(bytes, code)
   }
 
-  /// Translated code marks an operation that its family did not complete; `nil` for such a one.
-  @inline(__always) func untried(_ op: Op) -> Op? { UInt(bitPattern: op) & 1 == 0 ? op : nil }
-  @inline(__always) func tried(_ op: Op) -> Op {
-    UnsafeMutableRawPointer(bitPattern: UInt(bitPattern: op) & ~1).unsafelyUnwrapped
+  @inline(__always) func operation(_ result: UInt64) -> Op {
+    UnsafeMutableRawPointer(bitPattern: UInt(result & ~Leaving.mask)).unsafelyUnwrapped
       .assumingMemoryBound(to: Instruction.self)
+  }
+
+  /// Goes on where translated code did not: the operation that comes next, or `nil` where the run may end.
+  @inline(never)
+  func goOn(_ result: UInt64) -> Op? {
+    let op = operation(result)
+    guard result & Leaving.mask == Leaving.along.rawValue else {
+      rip = op.rip
+      return nil
+    }
+    let blocks = core.blocks
+    let generation = blocks.generation
+    let slot = UnsafeMutablePointer<UInt64>(bitPattern: UInt(s[SystemSlot.wayTaken]))
+    guard let next = follow(op) else { return nil }
+    if let slot, blocks.generation == generation { blocks.bind(slot, op) }
+    return next
   }
 }

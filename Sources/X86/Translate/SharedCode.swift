@@ -1,0 +1,88 @@
+/// The code that all blocks share: how translated code is entered and left, and how it calls the families.
+struct SharedCode {
+  /// Where the parts lie, in bytes from the begin of the code memory; the entry is at 0.
+  private(set) var leave = 0
+  private(set) var callFamily = 0
+  /// Bytes of all of it.
+  static let length = 1024
+
+  private static let saved: [HostRegister] = [.rbx, .rbp, .r(12), .r(13), .r(14), .r(15)]
+
+  init(writingTo code: inout Assembler) {
+    SharedCode.writeEntry(&code)
+    leave = code.count
+    SharedCode.writeLeave(&code)
+    callFamily = code.count
+    SharedCode.writeCallFamily(&code, leave: leave)
+    precondition(code.count <= SharedCode.length)
+  }
+
+  /// System V ABI: state block and the block's code in RDI and RSI.
+  private static func writeEntry(_ code: inout Assembler) {
+    for register in saved { code.push(register) }
+    code.move(RegisterMap.state, .rdi)
+    // Where translated code calls, the stack is aligned to 16 bytes.
+    code.push(.rsi)
+    code.load(.rax, RegisterMap.slot(Slot.tlb))
+    code.lea(.rax, .memory(RegisterMap.state, index: .rax, scale: 3, 0))
+    code.store(.rax, RegisterMap.slot(SystemSlot.tlbAddress))
+    load(&code)
+    code.instruction(0xff, extension: 4, .memory(.rsp, 0), size: 4)
+  }
+
+  /// RAX is the result (`Leaving`).
+  private static func writeLeave(_ code: inout Assembler) {
+    writeBack(&code)
+    code.pop(.rsi)
+    for register in saved.reversed() { code.pop(register) }
+    code.byte(0xc3)
+  }
+
+  /// To be called with an operation in RAX; comes back when its family has completed it.
+  private static func writeCallFamily(_ code: inout Assembler, leave: Int) {
+    code.push(.rax)
+    writeBack(&code)
+    code.move(.rdi, RegisterMap.state)
+    code.load(.rsi, .memory(.rsp, 0))
+    code.instruction(0xff, extension: 2, RegisterMap.slot(SystemSlot.familyEntry), size: 4)
+    code.alu(ALU.or, .rax, .register(.rax), size: 4)
+    let isIncomplete = code.branch(.equal)
+    load(&code)
+    code.pop(.rcx)
+    code.byte(0xc3)
+    code.place(isIncomplete)
+    load(&code)
+    code.pop(.rax)
+    code.pop(.rcx)
+    code.alu(ALU.or, .register(.rax), immediate: Int32(Leaving.tried.rawValue), size: 8)
+    code.jump(backTo: leave)
+  }
+
+  /// All that translated code holds in registers goes to the state block. Uses RCX and RDX.
+  private static func writeBack(_ code: inout Assembler) {
+    for pair in RegisterMap.mapped { code.store(pair.host, RegisterMap.slot(pair.guest)) }
+    code.store(RegisterMap.budget, RegisterMap.slot(Slot.remaining))
+    HostFlags.writeBack(&code)
+  }
+
+  /// The other way round. Uses RAX, RCX and RDX.
+  private static func load(_ code: inout Assembler) {
+    HostFlags.load(&code)
+    code.load(RegisterMap.budget, RegisterMap.slot(Slot.remaining))
+    for pair in RegisterMap.mapped { code.load(pair.host, RegisterMap.slot(pair.guest)) }
+  }
+}
+
+/// Why translated code was left: the low bits of the operation's address that it returns.
+enum Leaving: UInt64 {
+  /// The operation comes next.
+  case before = 0
+  /// Its family did not complete it.
+  case tried = 1
+  /// The way that this branch leads along comes next; `SystemSlot.wayTaken` has its slot.
+  case along = 2
+  /// The budget does not cover the block of this head.
+  case notEntered = 3
+
+  static var mask: UInt64 { 3 }
+}
