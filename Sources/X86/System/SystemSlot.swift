@@ -57,6 +57,6 @@ enum SystemSlot {
   static var familyEntry: Int { Slot.systemScratch + 48 }
   /// Translated code was left along a way: the address of its slot, 0 for one that cannot be bound.
   static var wayTaken: Int { Slot.systemScratch + 49 }
-  /// The head of the block that a call goes to, while its return address is pushed.
-  static var callTarget: Int { Slot.systemScratch + 50 }
+  /// What translated code keeps while it looks for an address.
+  static var translatedScratch: Int { Slot.systemScratch + 50 }
 }

@@ -63,15 +63,19 @@ struct Assembler {
   // MARK: instructions
 
   /// An instruction with a ModRM byte: `opcode` has one byte, or two after 0F; `size` is that of the operands in bytes.
-  mutating func instruction(_ opcode: UInt16, _ reg: HostRegister, _ operand: HostOperand, size: Int) {
+  /// The operand that ModRM names may be a byte all the same (MOVZX).
+  mutating func instruction(
+    _ opcode: UInt16, _ reg: HostRegister, _ operand: HostOperand, size: Int, ofByte: Bool = false
+  ) {
     if size == 2 { byte(0x66) }
     var rex: UInt8 = size == 8 ? 0x48 : 0
     if reg.number >= 8 { rex |= 0x44 }
+    // SPL to DIL need a REX prefix, or they are AH to BH.
     var namesByte = size == 1 && reg.number >= 4
     switch operand {
     case .register(let rm):
       if rm.number >= 8 { rex |= 0x41 }
-      namesByte = namesByte || size == 1 && rm.number >= 4
+      namesByte = namesByte || (size == 1 || ofByte) && rm.number >= 4
     case .memory(let base, let index, _, _):
       if base.number >= 8 { rex |= 0x41 }
       if let index, index.number >= 8 { rex |= 0x42 }
@@ -81,14 +85,6 @@ struct Assembler {
     if opcode > 0xff { byte(0x0f) }
     byte(UInt8(truncatingIfNeeded: opcode))
     modRM(reg.number & 7, operand)
-  }
-
-  /// An instruction whose memory or other register operand is a byte, as MOVZX has it.
-  mutating func instruction(_ opcode: UInt16, _ reg: HostRegister, ofByte operand: HostOperand, size: Int) {
-    // SPL to DIL need a REX prefix, or they are AH to BH; one that is there for 64 bits does as well.
-    var isLowByte = false
-    if case .register(let rm) = operand { isLowByte = rm.number >= 4 && rm.number < 8 && reg.number < 8 }
-    instruction(opcode, reg, operand, size: isLowByte ? 8 : size)
   }
 
   /// The same with a number in the place of the register.
@@ -186,7 +182,7 @@ struct Assembler {
       byte(UInt8(truncatingIfNeeded: immediate))
     } else {
       instruction(0x81, extension: kind, to, size: size)
-      if size == 2 { word16(UInt16(truncatingIfNeeded: immediate)) } else { word32(UInt32(bitPattern: immediate)) }
+      number(immediate, size: size)
     }
   }
 
@@ -197,7 +193,16 @@ struct Assembler {
 
   mutating func test(_ operand: HostOperand, immediate: Int32, size: Int) {
     instruction(size == 1 ? 0xf6 : 0xf7, extension: 0, operand, size: size)
-    if size == 1 { byte(UInt8(truncatingIfNeeded: immediate)) } else { word32(UInt32(bitPattern: immediate)) }
+    number(immediate, size: size)
+  }
+
+  /// An immediate operand behind its instruction.
+  mutating func number(_ value: Int32, size: Int) {
+    switch size {
+    case 1: byte(UInt8(truncatingIfNeeded: value))
+    case 2: word16(UInt16(truncatingIfNeeded: value))
+    default: word32(UInt32(bitPattern: value))
+    }
   }
 
   mutating func push(_ register: HostRegister) { stack(0x50, register) }
@@ -210,8 +215,25 @@ struct Assembler {
 
   /// `kind`: 0 ROL, 1 ROR, 4 SHL, 5 SHR, 7 SAR.
   mutating func shift(_ kind: UInt8, _ operand: HostRegister, by count: UInt8, size: Int) {
-    instruction(0xc1, extension: kind, .register(operand), size: size)
+    shift(kind, .register(operand), by: count, size: size)
+  }
+
+  mutating func shift(_ kind: UInt8, _ operand: HostOperand, by count: UInt8, size: Int) {
+    instruction(size == 1 ? 0xc0 : 0xc1, extension: kind, operand, size: size)
     byte(count)
+  }
+
+  mutating func byteSwap(_ register: HostRegister, size: Int) {
+    let rex: UInt8 = (size == 8 ? 8 : 0) | (register.number >= 8 ? 1 : 0)
+    if rex != 0 { byte(0x40 | rex) }
+    byte(0x0f)
+    byte(0xc8 | register.number & 7)
+  }
+
+  /// An SSE instruction with XMM0 to XMM7: `prefix` is 0, 66, F2 or F3.
+  mutating func vector(_ prefix: UInt8, _ opcode: UInt8, _ xmm: UInt8, _ operand: HostOperand) {
+    if prefix != 0 { byte(prefix) }
+    instruction(0x100 | UInt16(opcode), HostRegister(number: xmm), operand, size: 4)
   }
 
   mutating func lea(_ to: HostRegister, _ address: HostOperand, size: Int = 8) {

@@ -20,7 +20,7 @@ struct BlockTranslator {
   private var nextSlot: UnsafeMutablePointer<UInt64>
   /// The host's flags are the guest's: behind the code so far, and before the operation being translated.
   var hostHasFlags = false
-  private(set) var hostHadFlags = false
+  var hostHadFlags = false
 
   /// How translated code is left.
   private struct Result {

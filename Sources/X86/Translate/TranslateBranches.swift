@@ -12,7 +12,7 @@ extension BlockTranslator {
       .testBranch8, .testImmBranch64, .testImmBranch32, .testImmBranch8:
       return compareAndBranch(op)
     default:
-      guard op.handler.isDirectConditional else { return .none }
+      guard op.handler.isDirectConditional else { return translateWhole(op) }
       go(test(op.handler.condition), jcc: op)
     }
     return .end
@@ -103,9 +103,9 @@ extension BlockTranslator {
     }
     find { $0.leave(at: op, when: .notEqual) }
     if op.handler == .callIndirect64 {
-      code.store(.rax, slot(SystemSlot.callTarget))
+      code.store(.rax, slot(SystemSlot.translatedScratch))
       pushReturn(op)
-      code.load(.rax, slot(SystemSlot.callTarget))
+      code.load(.rax, slot(SystemSlot.translatedScratch))
     }
     code.instruction(0xff, extension: 4, .memory(.rax, Field.immediate), size: 4)
     return .end

@@ -38,12 +38,7 @@ extension BlockTranslator {
       } else if kind == .right {
         code.moveLow(.rax, immediate: 0)
       } else {
-        code.move(.rcx, .rax, size: 4)
-        code.shift(5, .rcx, by: 7, size: 4)
-        code.alu(ALU.xor, .rcx, .register(.rax), size: 4)
-        code.shift(5, .rcx, by: 8, size: 4)
-        code.alu(ALU.and, .register(.rcx), immediate: 1, size: 4)
-        code.moveLow(.rax, from: .rcx)
+        overflowFromSignAndCarry()
       }
     case .arithmetic: code.moveLow(.rax, immediate: 0)
     }
@@ -51,13 +46,38 @@ extension BlockTranslator {
     keepAX()
   }
 
+  /// AL is SF xor CF, with AH as LAHF leaves it. Uses RDX.
+  mutating func overflowFromSignAndCarry() {
+    code.move(.rdx, .rax, size: 4)
+    code.shift(ShiftKind.right.rawValue, .rdx, by: 7, size: 4)
+    code.alu(ALU.xor, .rdx, .register(.rax), size: 4)
+    code.shift(ShiftKind.right.rawValue, .rdx, by: 8, size: 4)
+    code.alu(ALU.and, .register(.rdx), immediate: 1, size: 4)
+    code.moveLow(.rax, from: .rdx)
+  }
+
   /// CF and OF of a product, both as the host's; the others stay.
   mutating func keepProductFlags() {
     code.set(.carry, .rax)
     code.instruction(0x1b6, .rax, .register(.rax), size: 4)
+    code.move(.rdx, .rax, size: 4)
+    keepCarryAndOverflow()
+  }
+
+  /// CF is bit 0 of RAX, OF bit 0 of RDX, whose other bits are clear; the others stay.
+  mutating func keepCarryAndOverflow() {
+    code.shift(ShiftKind.left.rawValue, .rax, by: 8, size: 4)
+    code.alu(ALU.or, .rdx, .register(.rax), size: 4)
     code.alu(ALU.and, .register(RegisterMap.flags), immediate: ~(HostFlags.carry | HostFlags.overflow), size: 4)
-    code.alu(ALU.or, RegisterMap.flags, .register(.rax), size: 4)
-    code.shift(4, .rax, by: 8, size: 4)
+    code.alu(ALU.or, RegisterMap.flags, .register(.rdx), size: 4)
+  }
+
+  /// CF as the host's; the others stay.
+  mutating func keepCarry() {
+    code.set(.carry, .rax)
+    code.instruction(0x1b6, .rax, .register(.rax), size: 4)
+    code.shift(ShiftKind.left.rawValue, .rax, by: 8, size: 4)
+    code.alu(ALU.and, .register(RegisterMap.flags), immediate: ~HostFlags.carry, size: 4)
     code.alu(ALU.or, RegisterMap.flags, .register(.rax), size: 4)
   }
 

@@ -90,7 +90,7 @@ extension BlockTranslator {
       case .lea32: block.lea(op, into: host, size: 4)
       case .mov64: block.code.load(host, block.guest(op.rm))
       case .mov32: block.code.load(host, block.guest(op.rm), size: 4)
-      case .zero8: block.code.instruction(0x1b6, host, ofByte: block.guest(op.rm), size: 4)
+      case .zero8: block.code.instruction(0x1b6, host, block.guest(op.rm), size: 4, ofByte: true)
       case .zero16: block.code.instruction(0x1b7, host, block.guest(op.rm), size: 4)
       default: block.code.instruction(0x63, host, block.guest(op.rm), size: 8)
       }

@@ -17,7 +17,9 @@ struct DifferentialFuzzTests {
     ProcessInfo.processInfo.environment[name].flatMap { UInt64($0) }
   }
 
-  private static let againstQEMU = ProcessInfo.processInfo.environment["CHRONOVISOR_FUZZ_AGAINST"] == "qemu"
+  private static let against = ProcessInfo.processInfo.environment["CHRONOVISOR_FUZZ_AGAINST"]
+  private static let againstQEMU = against == "qemu"
+  private static let againstSteps = against == "steps"
 
   /// The modes of a run that names none. The suite leaves CPL 0 to QEMU: not every KVM runs it on what it has itself.
   private static let usual = FuzzMode.allCases.filter { !$0.isKernel || number("CHRONOVISOR_FUZZ_COUNT") != nil }
@@ -27,7 +29,7 @@ struct DifferentialFuzzTests {
     return (againstQEMU ? QEMUOracle.modes : FuzzMode.allCases).filter { $0.rawValue == name }
   }
 
-  @Test(.enabled(if: !againstQEMU, "only QEMU is asked"), arguments: chosen(usual))
+  @Test(.enabled(if: against == nil, "the host is not asked"), arguments: chosen(usual))
   func `programs of every form end alike`(_ mode: FuzzMode) throws {
     guard !mode.isNative || mode == .long || LocalSegment.areInstalled else {
       print("\(mode): skipped, the oracle's kernel has no modify_ldt")
@@ -42,6 +44,14 @@ struct DifferentialFuzzTests {
     arguments: chosen(QEMUOracle.modes))
   func `QEMU's machine ends alike`(_ mode: FuzzMode) throws {
     try compare(FuzzRun(mode, .qemu), 12_000)
+  }
+
+  /// On hosts whose profile is another one nothing else runs what is translated under the reference.
+  @Test(
+    .enabled(if: againstSteps || number("CHRONOVISOR_FUZZ_COUNT") == nil, "the steps are not asked"),
+    arguments: chosen([.long, .compat32, .protected16]))
+  func `blocks end as steps do under the reference profile`(_ mode: FuzzMode) throws {
+    try compare(FuzzRun(mode, .steps), 40_000)
   }
 
   private func compare(_ start: FuzzRun, _ sample: Int) throws {

@@ -8,10 +8,17 @@ enum FuzzOracle {
   case host
   /// A machine of QEMU's translator.
   case qemu
+  /// Nobody: the blocks, and what is translated of them, against the steps under the reference profile, whatever the
+  /// host has.
+  case steps
 
   /// What it does where the manuals leave it open.
   var profile: UndefinedProfile {
-    self == .host ? OracleProfile.found : UndefinedProfile.named.first { $0.name == "qemu-tcg" }?.profile ?? .reference
+    switch self {
+    case .host: OracleProfile.found
+    case .qemu: UndefinedProfile.named.first { $0.name == "qemu-tcg" }?.profile ?? .reference
+    case .steps: .reference
+    }
   }
 
   /// It does not raise every fault that a CPU does.
@@ -22,6 +29,7 @@ enum FuzzOracle {
     let mask = profile.mask(of: form)
     switch self {
     case .qemu: return mask.union(Self.machineMasks[form.maskKey(in: mode)] ?? [])
+    case .steps: return mask
     case .host: return mask.union(Emulator.isOracle ? Emulator.mask(of: form) : OracleProfile.mask(of: form))
     }
   }

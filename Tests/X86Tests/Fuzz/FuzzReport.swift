@@ -48,7 +48,7 @@ extension FuzzRun {
     }
     lines += kinds.sorted { $0.key < $1.key }.map { "\($0.value) differences of \($0.key)" }
     let wanted = forms.count - excluded.count
-    let whom = oracle == .qemu ? " against QEMU" : ""
+    let whom = oracle == .host ? "" : " against \(oracle == .qemu ? "QEMU" : "steps")"
     lines.append(
       "\(mode)\(whom), seed \(seed): \(instructions) instructions (and \(preparations) that prepare for them) in "
         + "\(programs) programs, \(wanted - uncovered.count) of \(wanted) forms, "
@@ -92,7 +92,7 @@ extension FuzzRun {
 extension FuzzRun {
   /// The command that shows it again.
   func command(_ difference: Difference) -> String {
-    "Tools/fuzz --mode \(machine.mode)\(machine.oracle == .qemu ? " --against qemu" : "") --case \(difference.seed)"
+    "Tools/fuzz --mode \(machine.mode)\(machine.oracle == .host ? "" : " --against \(machine.oracle)") --case \(difference.seed)"
       + (difference.first.map { " --form \($0)" } ?? "")
   }
 }

@@ -86,7 +86,7 @@ struct FuzzRun {
     var found: [Comparison] = []
     if machine.oracle == .qemu {
       found.append(Comparison(whom: "QEMU", notes: compareWithQEMU(program)))
-    } else if mode.isNative {
+    } else if machine.oracle == .host && mode.isNative {
       found.append(Comparison(whom: "host", notes: compareWithHost(program)))
     }
     found.append(Comparison(whom: "KVM", notes: compareWithKVM(program)))
