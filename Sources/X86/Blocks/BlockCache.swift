@@ -34,7 +34,8 @@ final class BlockCache {
   static let arenaCapacity = 1 << 18
   static let blockCapacity = 1 << 16
   static let bucketCount = 1 << 14
-  /// Entries of four words: RIP, translation key, operation.
+  /// Entries of four words: RIP, translation key, operation, and where translated code goes on for it
+  /// (`Translator.codeEntry`).
   static let jumpEntries = 2048
 
   private let cpu: CPU
@@ -68,6 +69,7 @@ final class BlockCache {
     pageCover = BlockCache.zeroed(pageCount)
     jumps = BlockCache.zeroed(BlockCache.jumpEntries * 4)
     cpu[Slot.jumpCache] = UInt64(UInt(bitPattern: jumps))
+    cpu[SystemSlot.blocks] = UInt64(UInt(bitPattern: Unmanaged.passUnretained(self).toOpaque()))
     clear()
   }
 
@@ -109,7 +111,12 @@ final class BlockCache {
       return
     }
     if translator.isFull { flushTranslations() }
-    if !translator.translate(head: head) { head.pointee.handler = .nop }
+    guard translator.translate(head: head) else {
+      head.pointee.handler = .nop
+      return
+    }
+    let entry = jumps + JumpCache.offset(head.rip)
+    if entry[2] == UInt64(UInt(bitPattern: head)) { entry[3] = translator.codeEntry(head) }
   }
 
   /// `nil`, and no more blocks are to be translated, where there is no executable memory.
@@ -118,6 +125,7 @@ final class BlockCache {
     cpu[SystemSlot.translatedEntry] = translator?.entry ?? 0
     cpu[SystemSlot.familyEntry] = Translator.familyEntry
     if translator == nil { cpu[SystemSlot.translatesAfter] = 0 }
+    forgetCodeInJumps()
     return translator
   }
 
@@ -135,6 +143,12 @@ final class BlockCache {
       head.pointee.immediate = cpu[SystemSlot.translatesAfter]
     }
     translator?.flush()
+    forgetCodeInJumps()
+  }
+
+  private func forgetCodeInJumps() {
+    guard let translator else { return }
+    for entry in 0..<BlockCache.jumpEntries { jumps[entry * 4 + 3] = translator.interpreted }
   }
 
   /// The branch goes straight to the block at `target` from now on.
@@ -209,6 +223,7 @@ extension BlockCache {
     entry[0] = rip
     entry[1] = cpu[Slot.translationKey]
     entry[2] = UInt64(UInt(bitPattern: op))
+    if let translator { entry[3] = translator.codeEntry(op) }
     return op
   }
 

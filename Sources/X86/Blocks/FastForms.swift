@@ -178,7 +178,7 @@ extension CPU {
   private func blockAtRIP() -> Op? {
     guard Int64(bitPattern: s[Slot.remaining]) > 0, s[Slot.kick] == 0, !isAtStop else { return nil }
     let address = cr2
-    if let block = core.blocks.find() { return block }
+    if let block = withBlocks({ $0.find() }) { return block }
     _ = takeFault()
     cr2 = address
     s[SystemSlot.hasFetched] = 1
@@ -199,12 +199,11 @@ extension CPU {
   private func resolve(_ branch: Op) -> Op? {
     let target = branch.immediate
     guard codeLinear(target) & ~0xfff == codeLinear(branch.origin) & ~0xfff else { return go(target) }
-    let blocks = core.blocks
-    let generation = blocks.generation
+    let generation = withBlocks { $0.generation }
     rip = target
     guard let next = blockAtRIP() else { return nil }
-    if blocks.generation == generation && !blocks.lastCrossesPages {
-      blocks.link(branch, to: next)
+    withBlocks { blocks in
+      if blocks.generation == generation && !blocks.lastCrossesPages { blocks.link(branch, to: next) }
     }
     return enterFetched(next)
   }

@@ -76,6 +76,14 @@ extension CPU {
   }
 }
 
+extension CPU {
+  /// The decoded code, for hot paths: it lives as long as the block does, so references are not counted.
+  @inline(__always) func withBlocks<T>(_ body: (BlockCache) -> T) -> T {
+    let address = UnsafeRawPointer(bitPattern: UInt(s[SystemSlot.blocks])).unsafelyUnwrapped
+    return Unmanaged<BlockCache>.fromOpaque(address)._withUnsafeGuaranteedRef(body)
+  }
+}
+
 /// The bits of a page-table entry's address field above the width that CPUID leaf 0x80000008 gives (40 without it).
 private func physicalAddressReserved(_ model: CPUModel) -> UInt64 {
   let leaf = UInt64(model.lookup(leaf: 0x8000_0008, subleaf: 0).eax & 0xff)

@@ -14,6 +14,9 @@ struct BlockTranslator {
   private let distance: Int
   /// Ways out: where they branch off, and the result.
   private var exits: [(from: Assembler.Branch, result: Result)] = []
+  /// Where the stack is in another page than it was: where that branches off and comes back, the entry's tag to
+  /// compare with.
+  private var otherPages: [(from: Assembler.Branch, back: Int, tag: Int32, op: Op)] = []
   /// The ways to other blocks that can be bound.
   private(set) var ways: [Way] = []
   /// Where the slots of ways are taken from.
@@ -97,6 +100,7 @@ struct BlockTranslator {
   }
 
   private mutating func writeExits() {
+    writeOtherPages()
     for exit in exits {
       code.place(exit.from)
       if exit.result.leaving == .along {
@@ -216,15 +220,46 @@ struct BlockTranslator {
   /// Makes the linear address in RCX the host's address, or leaves at `op` when the translation cache does not hold its
   /// page for that kind of access, or it goes over the page's end. Uses RAX and RDX.
   mutating func translateAddress(_ size: Int, isStore: Bool, leavingAt op: Op) {
-    code.move(.rax, .rcx, size: 4)
-    code.shift(5, .rax, by: 7, size: 4)
-    code.alu(ALU.and, .register(.rax), immediate: 0x7fe0, size: 4)
-    code.alu(ALU.add, .rax, slot(SystemSlot.tlbAddress), size: 8)
+    tlbEntry()
     if size == 1 { code.move(.rdx, .rcx) } else { code.lea(.rdx, .memory(.rcx, Int32(size - 1))) }
     code.alu(ALU.and, .register(.rdx), immediate: -4096, size: 8)
     code.alu(ALU.cmp, .rdx, .memory(.rax, Int32(8 * (isStore ? TLB.writeTag : TLB.readTag))), size: 8)
     leave(at: op, when: .notEqual)
     code.alu(ALU.add, .rcx, .memory(.rax, Int32(8 * TLB.addend)), size: 8)
+  }
+
+  /// The host address of the stack's top, for a load, or of the word below it (`offset` -8), for a store, in RCX. It is
+  /// in the same page as the last one mostly, so that page's entry is looked at first. Uses RAX and RDX.
+  mutating func stackAddress(_ offset: Int32, leavingAt op: Op) {
+    code.lea(.rcx, .memory(RegisterMap.rsp, offset))
+    code.lea(.rdx, .memory(RegisterMap.rsp, offset + 7))
+    code.alu(ALU.and, .register(.rdx), immediate: -4096, size: 8)
+    code.load(.rax, slot(SystemSlot.stackEntry))
+    let tag = Int32(8 * (offset < 0 ? TLB.writeTag : TLB.readTag))
+    code.alu(ALU.cmp, .rdx, .memory(.rax, tag), size: 8)
+    otherPages.append((code.branch(.notEqual), code.count, tag, op))
+    code.alu(ALU.add, .rcx, .memory(.rax, Int32(8 * TLB.addend)), size: 8)
+  }
+
+  /// Where the stack is in another page than it was: its entry, or the way out.
+  private mutating func writeOtherPages() {
+    for (from, back, tag, op) in otherPages {
+      code.place(from)
+      tlbEntry()
+      code.alu(ALU.cmp, .rdx, .memory(.rax, tag), size: 8)
+      leave(at: op, when: .notEqual)
+      code.store(.rax, slot(SystemSlot.stackEntry))
+      code.jump(to: back)
+    }
+    otherPages = []
+  }
+
+  /// The address in RAX of the translation cache's entry for the linear address in RCX.
+  private mutating func tlbEntry() {
+    code.move(.rax, .rcx, size: 4)
+    code.shift(ShiftKind.right.rawValue, .rax, by: 7, size: 4)
+    code.alu(ALU.and, .register(.rax), immediate: 0x7fe0, size: 4)
+    code.alu(ALU.add, .rax, slot(SystemSlot.tlbAddress), size: 8)
   }
 
   /// The operand's host address, in RCX. Uses RAX and RDX.

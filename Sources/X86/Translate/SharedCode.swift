@@ -3,6 +3,7 @@ struct SharedCode {
   /// Where the parts lie, in bytes from the begin of the code memory; the entry is at 0.
   private(set) var leave = 0
   private(set) var callFamily = 0
+  private(set) var interpreted = 0
   /// Bytes of all of it.
   static let length = 1024
 
@@ -14,6 +15,10 @@ struct SharedCode {
     SharedCode.writeLeave(&code)
     callFamily = code.count
     SharedCode.writeCallFamily(&code, leave: leave)
+    interpreted = code.count
+    code.load(.rax, .memory(.rax, 16))
+    code.alu(ALU.or, .register(.rax), immediate: Int32(Leaving.interpreted.rawValue), size: 8)
+    code.jump(backTo: leave)
     precondition(code.count <= SharedCode.length)
   }
 
@@ -26,6 +31,7 @@ struct SharedCode {
     code.load(.rax, RegisterMap.slot(Slot.tlb))
     code.lea(.rax, .memory(RegisterMap.state, index: .rax, scale: 3, 0))
     code.store(.rax, RegisterMap.slot(SystemSlot.tlbAddress))
+    code.store(.rax, RegisterMap.slot(SystemSlot.stackEntry))
     load(&code)
     code.instruction(0xff, extension: 4, .memory(.rsp, 0), size: 4)
   }
@@ -83,6 +89,8 @@ enum Leaving: UInt64 {
   case along = 2
   /// The budget does not cover the block of this head.
   case notEntered = 3
+  /// This head, which has no translation, is to be entered.
+  case interpreted = 4
 
-  static var mask: UInt64 { 3 }
+  static var mask: UInt64 { 7 }
 }

@@ -48,7 +48,7 @@ extension BlockTranslator {
     }
     code.move(.rdx, immediate: link.immediate)
     find { $0.leave(along: way, when: .notEqual) }
-    code.instruction(0xff, extension: 4, .memory(.rax, Field.immediate), size: 4)
+    goOn()
   }
 
   // MARK: stops
@@ -77,20 +77,18 @@ extension BlockTranslator {
   // MARK: calls and returns
 
   private mutating func pushReturn(_ op: Op) {
-    code.lea(.rcx, .memory(RegisterMap.rsp, -8))
-    translateAddress(8, isStore: true, leavingAt: op)
+    stackAddress(-8, leavingAt: op)
     code.move(.rdx, immediate: op.next)
     code.store(.rdx, .memory(.rcx, 0))
     moveTop(by: -8)
   }
 
   private mutating func returnNear(_ op: Op) {
-    code.move(.rcx, RegisterMap.rsp)
-    translateAddress(8, isStore: false, leavingAt: op)
+    stackAddress(0, leavingAt: op)
     code.load(.rdx, .memory(.rcx, 0))
     find { $0.leave(at: op, when: .notEqual) }
     moveTop(by: 8)
-    code.instruction(0xff, extension: 4, .memory(.rax, Field.immediate), size: 4)
+    goOn()
   }
 
   private mutating func indirect(_ op: Op) -> Outcome {
@@ -107,16 +105,16 @@ extension BlockTranslator {
       pushReturn(op)
       code.load(.rax, slot(SystemSlot.translatedScratch))
     }
-    code.instruction(0xff, extension: 4, .memory(.rax, Field.immediate), size: 4)
+    goOn()
     return .end
   }
 
-  /// The head of the translated block at the address in RDX, in RAX, by the jump cache (`CPU.go`); `leave` leaves where
-  /// it is not there. An address that is in there is canonical. Uses RCX.
+  /// The jump cache's entry of the address in RDX (`CPU.go`), in RAX; `leave` leaves where there is none. An address
+  /// that is in there is canonical. Uses RCX.
   private mutating func find(orLeave leave: (inout BlockTranslator) -> Void) {
-    code.move(.rax, .rdx)
-    code.shift(5, .rax, by: 11, size: 8)
-    code.alu(ALU.xor, .rax, .register(.rdx), size: 8)
+    code.move(.rax, .rdx, size: 4)
+    code.shift(5, .rax, by: 11, size: 4)
+    code.alu(ALU.xor, .rax, .register(.rdx), size: 4)
     code.alu(ALU.and, .register(.rax), immediate: Int32(BlockCache.jumpEntries - 1), size: 4)
     code.shift(4, .rax, by: 5, size: 4)
     code.alu(ALU.add, .rax, slot(Slot.jumpCache), size: 8)
@@ -125,10 +123,10 @@ extension BlockTranslator {
     code.load(.rcx, slot(Slot.translationKey))
     code.alu(ALU.cmp, .rcx, .memory(.rax, 8), size: 8)
     leave(&self)
-    code.load(.rax, .memory(.rax, 16))
-    compareHandler(.rax, with: .translated)
-    leave(&self)
   }
+
+  /// Goes where the jump cache's entry in RAX says.
+  private mutating func goOn() { code.instruction(0xff, extension: 4, .memory(.rax, 24), size: 4) }
 }
 
 extension Handler {

@@ -296,8 +296,7 @@ extension BlockTranslator {
 
   private mutating func push(_ op: Op) -> Outcome {
     guard BlockTranslator.number(op.rm) != nil else { return .none }
-    code.lea(.rcx, .memory(RegisterMap.rsp, -8))
-    translateAddress(8, isStore: true, leavingAt: op)
+    stackAddress(-8, leavingAt: op)
     code.store(value(op.rm, orLoadedInto: .rdx), .memory(.rcx, 0))
     moveTop(by: -8)
     return .next
@@ -305,8 +304,7 @@ extension BlockTranslator {
 
   private mutating func pop(_ op: Op) -> Outcome {
     guard BlockTranslator.number(op.rm) != nil else { return .none }
-    code.move(.rcx, RegisterMap.rsp)
-    translateAddress(8, isStore: false, leavingAt: op)
+    stackAddress(0, leavingAt: op)
     moveTop(by: 8)
     write(op.rm) { $0.code.load($1, .memory(.rcx, 0)) }
     return .next

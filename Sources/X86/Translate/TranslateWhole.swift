@@ -271,8 +271,7 @@ extension BlockTranslator {
       code.load(.rdx, place)
       code.store(.rdx, slot(SystemSlot.translatedScratch))
     }
-    code.lea(.rcx, .memory(RegisterMap.rsp, -8))
-    translateAddress(8, isStore: true, leavingAt: op)
+    stackAddress(-8, leavingAt: op)
     if op.handler == .pushRM {
       code.load(.rdx, slot(SystemSlot.translatedScratch))
     } else {

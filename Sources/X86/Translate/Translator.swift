@@ -45,6 +45,12 @@ final class Translator {
     bindings.removeAll(keepingCapacity: true)
   }
 
+  /// Where translated code goes on, with the jump cache's entry in RAX, for a block that is not translated.
+  var interpreted: UInt64 { entry + UInt64(shared.interpreted) }
+
+  /// Where it goes on for a block.
+  func codeEntry(_ head: Op) -> UInt64 { head.handler == .translated ? head.immediate : interpreted }
+
   var isFull: Bool {
     used + Translator.longest > memory.size || usedWays + Translator.mostWays > memory.wordCount
   }
@@ -144,15 +150,19 @@ extension CPU {
   @inline(never)
   func goOn(_ result: UInt64) -> Op? {
     let op = operation(result)
-    guard result & Leaving.mask == Leaving.along.rawValue else {
+    switch result & Leaving.mask {
+    case Leaving.notEntered.rawValue:
       rip = op.rip
       return nil
+    case Leaving.interpreted.rawValue: return enter(op)
+    default:
+      let generation = withBlocks { $0.generation }
+      let slot = UnsafeMutablePointer<UInt64>(bitPattern: UInt(s[SystemSlot.wayTaken]))
+      guard let next = follow(op) else { return nil }
+      withBlocks { blocks in
+        if let slot, blocks.generation == generation { blocks.bind(slot, op) }
+      }
+      return next
     }
-    let blocks = core.blocks
-    let generation = blocks.generation
-    let slot = UnsafeMutablePointer<UInt64>(bitPattern: UInt(s[SystemSlot.wayTaken]))
-    guard let next = follow(op) else { return nil }
-    if let slot, blocks.generation == generation { blocks.bind(slot, op) }
-    return next
   }
 }
