@@ -35,7 +35,7 @@ final class BlockCache {
   static let blockCapacity = 1 << 16
   static let bucketCount = 1 << 14
   /// Entries of four words: RIP, translation key, operation, and where translated code goes on for it
-  /// (`Translator.codeEntry`).
+  /// (`Translator.interpreted` where there is no code).
   static let jumpEntries = 2048
 
   private let cpu: CPU
@@ -58,6 +58,8 @@ final class BlockCache {
   /// The block that `find` returned last depends on a second page.
   private(set) var lastCrossesPages = false
   private var translator: Translator?
+  /// `Translator.interpreted`.
+  private var interpreted: UInt64 = 0
 
   init(cpu: CPU, pageCount: Int) {
     self.cpu = cpu
@@ -116,7 +118,7 @@ final class BlockCache {
       return
     }
     let entry = jumps + JumpCache.offset(head.rip)
-    if entry[2] == UInt64(UInt(bitPattern: head)) { entry[3] = translator.codeEntry(head) }
+    if entry[2] == UInt64(UInt(bitPattern: head)) { entry[3] = head.immediate }
   }
 
   /// `nil`, and no more blocks are to be translated, where there is no executable memory.
@@ -125,6 +127,7 @@ final class BlockCache {
     cpu[SystemSlot.translatedEntry] = translator?.entry ?? 0
     cpu[SystemSlot.familyEntry] = Translator.familyEntry
     if translator == nil { cpu[SystemSlot.translatesAfter] = 0 }
+    interpreted = translator?.interpreted ?? 0
     forgetCodeInJumps()
     return translator
   }
@@ -147,8 +150,7 @@ final class BlockCache {
   }
 
   private func forgetCodeInJumps() {
-    guard let translator else { return }
-    for entry in 0..<BlockCache.jumpEntries { jumps[entry * 4 + 3] = translator.interpreted }
+    for entry in 0..<BlockCache.jumpEntries { jumps[entry * 4 + 3] = interpreted }
   }
 
   /// The branch goes straight to the block at `target` from now on.
@@ -223,7 +225,7 @@ extension BlockCache {
     entry[0] = rip
     entry[1] = cpu[Slot.translationKey]
     entry[2] = UInt64(UInt(bitPattern: op))
-    if let translator { entry[3] = translator.codeEntry(op) }
+    entry[3] = op.handler == .translated ? op.immediate : interpreted
     return op
   }
 

@@ -33,8 +33,9 @@ enum TLB {
   /// it finds is kept in `user`.
   static var alignedUser: Int { 3 }
 
+  /// Pages that lie a multiple of 4 MiB apart have entries of their own: programs copy between large buffers.
   @inline(__always) static func offset(_ linear: UInt64) -> Int {
-    Int(truncatingIfNeeded: (linear &>> 10) & 0xffc)
+    Int(truncatingIfNeeded: ((linear ^ linear &>> 10) &>> 10) & 0xffc)
   }
 }
 

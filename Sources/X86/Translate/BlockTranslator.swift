@@ -257,6 +257,8 @@ struct BlockTranslator {
   /// The address in RAX of the translation cache's entry for the linear address in RCX.
   private mutating func tlbEntry() {
     code.move(.rax, .rcx, size: 4)
+    code.shift(ShiftKind.right.rawValue, .rax, by: 10, size: 4)
+    code.alu(ALU.xor, .rax, .register(.rcx), size: 4)
     code.shift(ShiftKind.right.rawValue, .rax, by: 7, size: 4)
     code.alu(ALU.and, .register(.rax), immediate: 0x7fe0, size: 4)
     code.alu(ALU.add, .rax, slot(SystemSlot.tlbAddress), size: 8)

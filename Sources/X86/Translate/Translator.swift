@@ -48,9 +48,6 @@ final class Translator {
   /// Where translated code goes on, with the jump cache's entry in RAX, for a block that is not translated.
   var interpreted: UInt64 { entry + UInt64(shared.interpreted) }
 
-  /// Where it goes on for a block.
-  func codeEntry(_ head: Op) -> UInt64 { head.handler == .translated ? head.immediate : interpreted }
-
   var isFull: Bool {
     used + Translator.longest > memory.size || usedWays + Translator.mostWays > memory.wordCount
   }

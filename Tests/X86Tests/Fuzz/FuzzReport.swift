@@ -92,7 +92,8 @@ extension FuzzRun {
 extension FuzzRun {
   /// The command that shows it again.
   func command(_ difference: Difference) -> String {
-    "Tools/fuzz --mode \(machine.mode)\(machine.oracle == .host ? "" : " --against \(machine.oracle)") --case \(difference.seed)"
+    "Tools/fuzz --mode \(machine.mode)"
+      + (machine.oracle == .host ? "" : " --against \(machine.oracle)") + " --case \(difference.seed)"
       + (difference.first.map { " --form \($0)" } ?? "")
   }
 }
