@@ -33,9 +33,12 @@ enum TLB {
   /// it finds is kept in `user`.
   static var alignedUser: Int { 3 }
 
-  /// Pages that lie a multiple of 4 MiB apart have entries of their own: programs copy between large buffers.
+  /// Pages 8 MiB apart have entries of their own: programs copy between large buffers. So have neighbours, always: an
+  /// access over a page's end is found out by the tag alone, which is the page of its last byte, in the entry of its
+  /// first. The upper bits change nine of the ten bits of the number, and from 1023 to 0 all ten change.
   @inline(__always) static func offset(_ linear: UInt64) -> Int {
-    Int(truncatingIfNeeded: ((linear ^ linear &>> 10) &>> 10) & 0xffc)
+    let low = UInt32(truncatingIfNeeded: linear)
+    return Int(truncatingIfNeeded: ((low ^ low &>> 11) &>> 10) & 0xffc)
   }
 }
 

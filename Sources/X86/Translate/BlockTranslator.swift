@@ -254,10 +254,10 @@ struct BlockTranslator {
     otherPages = []
   }
 
-  /// The address in RAX of the translation cache's entry for the linear address in RCX.
+  /// The address in RAX of the translation cache's entry for the linear address in RCX (`TLB.offset`).
   private mutating func tlbEntry() {
     code.move(.rax, .rcx, size: 4)
-    code.shift(ShiftKind.right.rawValue, .rax, by: 10, size: 4)
+    code.shift(ShiftKind.right.rawValue, .rax, by: 11, size: 4)
     code.alu(ALU.xor, .rax, .register(.rcx), size: 4)
     code.shift(ShiftKind.right.rawValue, .rax, by: 7, size: 4)
     code.alu(ALU.and, .register(.rax), immediate: 0x7fe0, size: 4)

@@ -1,4 +1,5 @@
-// What the workloads share: each is the first program of a small Linux, alone in its initramfs.
+// What the workloads share: each is the first program of a small Linux, alone in its initramfs. As any other program, on
+// the host, it does the same work and exits, for comparison.
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdio.h>
@@ -22,6 +23,7 @@ static double now(void) {
 
 // Opens the console as standard input and output; says what begins.
 static void begin(const char *name) {
+  if (getpid() != 1) return;
   int console = open("/dev/console", O_RDWR);
   if (console < 0) {
     mkdir("/dev", 0755);
@@ -35,6 +37,7 @@ static void begin(const char *name) {
 
 // Ends the machine.
 static void end(void) {
+  if (getpid() != 1) exit(0);
   printf("END t=%.3f\n", now());
   sync();
   reboot(RB_AUTOBOOT);
