@@ -111,6 +111,12 @@ public protocol Engine: AnyObject {
   /// What was executed since the last call with a result that CPUs have otherwise and that is not imitated.
   func takeDoubts() -> [UndefinedDoubt]
 
+  /// What was translated since `measureTranslation`; `nil` from engines that translate nothing.
+  var translation: TranslationStatistics? { get }
+
+  /// Has translations counted from now on, by a clock in nanoseconds: engines have none of their own.
+  func measureTranslation(by clock: @escaping () -> UInt64)
+
   /// How often the x87 has signalled an error by FERR#, because CR0.NE is clear; 0 where that cannot be seen.
   var x87Errors: UInt64 { get }
   /// While set, `run` returns `.kicked` before the instruction at which FERR# becomes active, where the engine can
@@ -133,6 +139,8 @@ extension Engine {
   }
   public func follow(_ rule: StateRule) {}
   public func takeDoubts() -> [UndefinedDoubt] { [] }
+  public var translation: TranslationStatistics? { nil }
+  public func measureTranslation(by clock: @escaping () -> UInt64) {}
   public var repeatIterations: UInt64 { 0 }
   public var stopsInsideRepeat: Bool { false }
   public func runIterations(_ count: UInt64) throws(EngineError) -> VCPUExit {

@@ -65,6 +65,21 @@ final class GuestRun {
     return try session.run()
   }
 
+  /// Has the engine count what it does from now on: what there is to say of it when the run is over.
+  func measure() -> () -> String {
+    let (engine, start) = (machine.engine, KickTimer.now)
+    engine.measureTranslation(by: { KickTimer.now })
+    return {
+      let time = KickTimer.now - start
+      var text = engine.retiredInstructions.map { "\($0) instructions" } ?? "instructions are not counted"
+      text += ", \(milliseconds(time)) ms"
+      guard let made = engine.translation, made.blocks > 0 else { return text + "; nothing was translated" }
+      let share = Double(made.time) / Double(max(time, 1)) * 100
+      return text + "; \(made.blocks) blocks of \(made.instructions) instructions were translated into "
+        + "\(byteSize(made.bytes)) of host code, \(milliseconds(made.time)) ms (\(Int(share.rounded())) %)"
+    }
+  }
+
   private static func makeInput(_ options: MachineOptions) throws -> any InputSource {
     if let path = options.inputPath {
       let bytes = try readFile(path, as: "input")
@@ -102,3 +117,5 @@ extension ClockChoice {
     }
   }
 }
+
+private func milliseconds(_ nanoseconds: UInt64) -> UInt64 { (nanoseconds + 500_000) / 1_000_000 }

@@ -49,12 +49,18 @@ enum RunCommand: Command {
   static let name = "run"
   static let synopsis = "[OPTIONS] GUEST"
   static let summary = "the same without a trace: the yardstick for what recording costs"
-  static let options = MachineOptions.options
+  static let options =
+    MachineOptions.options + [
+      Option("--stats", help: "say at the end what was executed, and what of it was translated")
+    ]
 
   static func run(_ arguments: Arguments) throws -> Int32 {
     if CPUHelp.answers(arguments) { return ExitStatus.success }
-    let outcome = try GuestRun(MachineOptions(arguments)).execute(writer: nil)
+    let run = try GuestRun(MachineOptions(arguments))
+    let statistics = arguments.has("--stats") ? run.measure() : nil
+    let outcome = try run.execute(writer: nil)
     complain("chronovisor: \(outcome.end.phrase)")
+    if let statistics { complain("chronovisor: \(statistics())") }
     return outcome.end.exitStatus
   }
 }

@@ -42,6 +42,18 @@ import Testing
     ])
   }
 
+  @Test func statisticsSayWhatWasTranslated() throws {
+    func statistics(_ how: String) -> String {
+      CommandRunner.chronovisor(
+        "run", "--engine", "software", "--translate", how, "--stats", "--append", "20000", TestGuests.path("compute")
+      ).errors
+    }
+    let form = /[0-9]+ instructions, [0-9]+ ms; ([0-9]+) blocks of [0-9]+ instructions were translated .* \([0-9]+ %\)/
+    let translated = try #require(statistics("on").firstMatch(of: form))
+    #expect((1...1000).contains(try #require(Int(translated.1))))
+    #expect(statistics("off").contains("; nothing was translated"))
+  }
+
   @Test func anotherWordIsRefused() {
     let result = CommandRunner.chronovisor("run", "--translate", "maybe", TestGuests.path("hello"))
     #expect(result.status == 1 && result.errors.contains("--translate maybe: give on, off or auto"))

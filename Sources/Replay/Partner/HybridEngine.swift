@@ -40,6 +40,8 @@ final class HybridEngine: Engine, DeadlineEngine {
   }
 
   func takeDoubts() -> [UndefinedDoubt] { software.takeDoubts() }
+  var translation: TranslationStatistics? { software.translation }
+  func measureTranslation(by clock: @escaping () -> UInt64) { software.measureTranslation(by: clock) }
 
   /// Stretches of user mode that ran on the host's CPU.
   private(set) var stretches: UInt64 = 0

@@ -58,6 +58,8 @@ final class BlockCache {
   /// The block that `find` returned last depends on a second page.
   private(set) var lastCrossesPages = false
   private var translator: Translator?
+  /// Counts what is translated, where somebody wants to know.
+  var meter: TranslationMeter?
   /// `Translator.interpreted`.
   private var interpreted: UInt64 = 0
 
@@ -113,7 +115,10 @@ final class BlockCache {
       return
     }
     if translator.isFull { flushTranslations() }
-    guard translator.translate(head: head) else {
+    let start = meter?.clock()
+    let length = translator.translate(head: head)
+    if let start { meter?.note(head, length, since: start) }
+    guard length > 0 else {
       head.pointee.handler = .nop
       return
     }

@@ -24,6 +24,11 @@ public final class SoftwareEngine: Engine {
     core = CPUCore(memory: memory, model: cpuModel)
   }
 
+  public var translation: TranslationStatistics? { core.blocks.meter?.statistics }
+  public func measureTranslation(by clock: @escaping () -> UInt64) {
+    core.blocks.meter = TranslationMeter(clock: clock)
+  }
+
   // MARK: running
 
   /// Never throws. `.failed` when the last interaction has not been answered, or the vCPU is halted and nothing has

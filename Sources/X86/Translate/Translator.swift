@@ -48,12 +48,16 @@ final class Translator {
   /// Where translated code goes on, with the jump cache's entry in RAX, for a block that is not translated.
   var interpreted: UInt64 { entry + UInt64(shared.interpreted) }
 
+  /// Code that is written again and again binds its ways anew each time.
+  private static let mostBindings = 4 * wayCapacity
+
   var isFull: Bool {
     used + Translator.longest > memory.size || usedWays + Translator.mostWays > memory.wordCount
+      || bindings.count >= Translator.mostBindings
   }
 
-  /// Translates the block behind its head; false when it begins with what has no translation.
-  func translate(head: Op) -> Bool {
+  /// Translates the block behind its head: the bytes of host code, 0 when it begins with what has no translation.
+  func translate(head: Op) -> Int {
     let start = memory.start + used
     var length = 0
     var ways: [Way] = []
@@ -64,7 +68,7 @@ final class Translator {
       length = block.code.count
       ways = block.ways
     }
-    guard isWritten, length > 0 else { return false }
+    guard isWritten, length > 0 else { return 0 }
     precondition(length <= Translator.longest && ways.count <= Translator.mostWays)
     head.pointee.immediate = UInt64(UInt(bitPattern: start))
     head.pointee.displacement = 0
@@ -75,7 +79,7 @@ final class Translator {
       guard let slot = way.slot, let target = Op(bitPattern: UInt(way.link.displacement)) else { continue }
       bind(slot, to: target)
     }
-    return true
+    return length
   }
 }
 
