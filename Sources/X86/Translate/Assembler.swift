@@ -272,9 +272,6 @@ struct Assembler {
     UnsafeMutableRawPointer(start + branch.end - 4).storeBytes(of: UInt32(count - branch.end), as: UInt32.self)
   }
 
-  /// To what was written at a count.
-  mutating func jump(to count: Int) { jump(backTo: count) }
-
   /// To a place by its distance from `start`, which is negative before it.
   mutating func jump(backTo offset: Int) {
     byte(0xe9)

@@ -217,6 +217,12 @@ struct BlockTranslator {
     code.move(target, .rcx, size: size)
   }
 
+  /// The operand's linear address, in RCX. May use RDX.
+  mutating func linearAddress(_ op: Op) {
+    lea(op, into: .rcx)
+    if op.segmentSlot != 128 { code.alu(ALU.add, .rcx, slot(Int(op.segmentSlot >> 3)), size: 8) }
+  }
+
   /// Makes the linear address in RCX the host's address, or leaves at `op` when the translation cache does not hold its
   /// page for that kind of access, or it goes over the page's end. Uses RAX and RDX.
   mutating func translateAddress(_ size: Int, isStore: Bool, leavingAt op: Op) {
@@ -249,7 +255,7 @@ struct BlockTranslator {
       code.alu(ALU.cmp, .rdx, .memory(.rax, tag), size: 8)
       leave(at: op, when: .notEqual)
       code.store(.rax, slot(SystemSlot.stackEntry))
-      code.jump(to: back)
+      code.jump(backTo: back)
     }
     otherPages = []
   }
@@ -266,8 +272,7 @@ struct BlockTranslator {
 
   /// The operand's host address, in RCX. Uses RAX and RDX.
   mutating func operand(_ op: Op, size: Int, isStore: Bool = false) -> HostOperand {
-    lea(op, into: .rcx)
-    if op.segmentSlot != 128 { code.alu(ALU.add, .rcx, slot(Int(op.segmentSlot >> 3)), size: 8) }
+    linearAddress(op)
     translateAddress(size, isStore: isStore, leavingAt: op)
     return .memory(.rcx, 0)
   }
@@ -285,7 +290,6 @@ struct Way {
 enum Field {
   static let handler = offset(\Instruction.handler)
   static let displacement = offset(\Instruction.displacement)
-  static let immediate = offset(\Instruction.immediate)
 
   private static func offset(_ field: PartialKeyPath<Instruction>) -> Int32 {
     guard let offset = MemoryLayout<Instruction>.offset(of: field) else {

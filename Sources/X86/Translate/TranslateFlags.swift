@@ -111,8 +111,8 @@ extension BlockTranslator {
     return condition & 1 == 0 ? .notEqual : .equal
   }
 
-  private mutating func lahf() { code.byte(0x9f) }
-  private mutating func keepAX() { code.move(RegisterMap.flags, .rax, size: 4) }
+  mutating func lahf() { code.byte(0x9f) }
+  mutating func keepAX() { code.move(RegisterMap.flags, .rax, size: 4) }
 }
 
 /// The shifts of the fast forms, as the opcodes number them.

@@ -2,7 +2,7 @@ internal import VMMCore
 
 // ROL, ROR, SHL, SHR and SAR as they were decoded, whose flags are the reference's.
 extension BlockTranslator {
-  private func isReference(_ kind: UInt8, byCL: Bool) -> Bool {
+  private func isReference(_ kind: UInt8) -> Bool {
     switch kind {
     case 0, 1: !cpu.differs(.rotate) && !cpu.differs(.rotateByImmediate)
     case 4, 6: !cpu.differs(.shiftLeft)
@@ -16,7 +16,7 @@ extension BlockTranslator {
 
   mutating func shiftWhole(_ op: Op) -> Outcome {
     let size = op.size, count = op.immediate & (size == 8 ? 63 : 31)
-    guard count != 0, count < UInt64(8 * size), isReference(op.kind, byCL: false) else { return .none }
+    guard count != 0, count < UInt64(8 * size), isReference(op.kind) else { return .none }
     if let kind = shiftKind(op.kind) {
       guard op.isMemory || BlockTranslator.number(op.rm) != nil else { return .none }
       if op.isMemory {
@@ -37,7 +37,7 @@ extension BlockTranslator {
   /// Of a register by what CL says; with nothing the flags stay.
   mutating func shiftByCL(_ op: Op) -> Outcome {
     let size = op.size
-    guard size >= 4, !op.isMemory, BlockTranslator.number(op.rm) != nil, isReference(op.kind, byCL: true) else {
+    guard size >= 4, !op.isMemory, BlockTranslator.number(op.rm) != nil, isReference(op.kind) else {
       return .none
     }
     code.load(.rcx, RegisterMap.operand(GPR.rcx), size: 4)
@@ -55,7 +55,7 @@ extension BlockTranslator {
 
   /// As `keepShiftFlags`, with the count, which is not zero, in CL.
   private mutating func keepShiftFlagsByCL(_ kind: ShiftKind) {
-    code.byte(0x9f)
+    lahf()
     switch kind {
     case .left: overflowFromSignAndCarry()
     case .right:
@@ -66,7 +66,7 @@ extension BlockTranslator {
     case .arithmetic: code.moveLow(.rax, immediate: 0)
     }
     code.alu(ALU.or, .register(.rax), immediate: HostFlags.adjust, size: 4)
-    code.move(RegisterMap.flags, .rax, size: 4)
+    keepAX()
   }
 
   /// CF and OF of a rotation by its result: of ROL the lowest bit, and that xor the highest; of ROR the highest bit,

@@ -34,8 +34,7 @@ extension BlockTranslator {
 
   private mutating func vectorOperand(_ op: Op, size: Int, isAligned: Bool, isStore: Bool = false) -> HostOperand? {
     guard op.isMemory else { return size == 16 ? xmm(op.rmNumber) : nil }
-    lea(op, into: .rcx)
-    if op.segmentSlot != 128 { code.alu(ALU.add, .rcx, slot(Int(op.segmentSlot >> 3)), size: 8) }
+    linearAddress(op)
     if isAligned {
       code.test(.register(.rcx), immediate: 15, size: 1)
       leave(at: op, when: .notEqual)
