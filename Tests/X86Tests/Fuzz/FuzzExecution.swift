@@ -141,7 +141,13 @@ extension FuzzMachine {
       cpu.rflags = frame[2]
       cpu.rsp = frame[3]
       cpu.reset(SegmentNumber.cs, base, selector: mode.isKernel ? UInt16(truncatingIfNeeded: frame[1]) : nil)
-      cpu.reset(SegmentNumber.ss, base, selector: UInt16(truncatingIfNeeded: frame[4]))
+      let selector = UInt16(truncatingIfNeeded: frame[4])
+      if mode.isKernel {
+        cpu.reset(SegmentNumber.ss, base, selector: selector)
+      } else {
+        // The program may have loaded another stack segment than it began with.
+        cpu.setSegment(SegmentNumber.ss, Self.userSegment(selector))
+      }
     }
     cpu.modeChanged()
     return event

@@ -12,12 +12,12 @@ extension FuzzMachine {
     state.cr4 = CR4.pae | CR4.osfxsr | CR4.osxmmexcpt | CR4.osxsave | CR4.fsgsbase
     state.xcr0 = 3
     state.efer |= EFER.sce
-    state.cs = segment(mode.codeSelector)
-    state.es = segment(mode.dataSelector(SegmentNumber.es))
-    state.ss = segment(mode.dataSelector(SegmentNumber.ss))
-    state.ds = segment(mode.dataSelector(SegmentNumber.ds))
-    state.fs = segment(mode.dataSelector(SegmentNumber.fs))
-    state.gs = segment(mode.dataSelector(SegmentNumber.gs))
+    state.cs = userSegment(mode.codeSelector)
+    state.es = userSegment(mode.dataSelector(SegmentNumber.es))
+    state.ss = userSegment(mode.dataSelector(SegmentNumber.ss))
+    state.ds = userSegment(mode.dataSelector(SegmentNumber.ds))
+    state.fs = userSegment(mode.dataSelector(SegmentNumber.fs))
+    state.gs = userSegment(mode.dataSelector(SegmentNumber.gs))
     state.gdtr = DescriptorTable(base: kernel + gdt, limit: 0x7f)
     let limit = LocalSegment.areInstalled ? UInt32(8 * LocalSegment.all.count - 1) : 0
     state.ldtr = Segment(selector: 0x50, base: kernel + ldt, limit: limit, attributes: limit == 0 ? 0x1_0000 : 0x82)
@@ -27,7 +27,7 @@ extension FuzzMachine {
   }
 
   /// A segment register as the user's descriptors make it.
-  private static func segment(_ selector: UInt16) -> Segment {
+  static func userSegment(_ selector: UInt16) -> Segment {
     switch selector {
     case 0: return Segment(selector: 0, base: 0, limit: 0, attributes: 0x1_0000)
     case 0x33: return Segment(selector: 0x33, base: 0, limit: .max, attributes: 0xa0fb)
