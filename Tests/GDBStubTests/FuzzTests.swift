@@ -17,7 +17,7 @@ private struct HostileClient {
     "c1000", "s1000", "bc", "bs", "Z0,1020,1", "Z1,1028,1", "Z2,2000,8", "Z3,2000,8", "Z4,2000,8", "z0,1020,1",
     "z2,2000,8",
     "Z0,1020,1;X7,26000022031327", "Z0,1020,1;cmds:0,Xf,260000220022003401000425640a0027",
-    "qXfer:features:read:target.xml:0,ffb", "qXfer:threads:read::0,1000", "qRcmd,68656c70", "qRcmd,7365656b20332b32",
+    "qXfer:features:read:target.xml:0,ffb", "qRcmd,68656c70", "qRcmd,7365656b20332b32",
     "qRcmd,646976657273696f6e20626567696e",
     "qRcmd,646976657273696f6e20656e64", "qRcmd,636865636b706f696e74", "qSearch:memory:1000;100;abc", "qCRC:1000,100",
     "QStartNoAckMode", "vKill;1", "vRun;;332b32", "R00", "Qqemu.PhyMemMode:1", "Qqemu.PhyMemMode:0",

@@ -13,8 +13,7 @@ extension Session {
     }
     return .text(
       "PacketSize=\(String(PacketParser.maximumPayload, radix: 16));QStartNoAckMode+;qXfer:features:read+;"
-        + "qXfer:threads:read+;ReverseStep+;ReverseContinue+;swbreak+;hwbreak+;vContSupported+;ConditionalBreakpoints+;"
-        + "BreakpointCommands+")
+        + "ReverseStep+;ReverseContinue+;swbreak+;hwbreak+;vContSupported+;ConditionalBreakpoints+;BreakpointCommands+")
   }
 
   /// `QStartNoAckMode`: the answer itself is still acknowledged.

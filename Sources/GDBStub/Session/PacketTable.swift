@@ -44,7 +44,6 @@ struct PacketTable {
       Packet("qfThreadInfo", .exact, Session.firstThreads),
       Packet("qsThreadInfo", .exact, Session.moreThreads),
       Packet("qThreadExtraInfo,", .prefix, Session.threadExtraInfo),
-      Packet("qXfer:threads:read::", .prefix, Session.readThreads),
       // Registers: RegisterPackets.swift
       Packet("g", .exact, Session.readRegisters),
       Packet("G", .prefix, Session.writeRegisters),

@@ -8,7 +8,7 @@ import Testing
       reply("qSupported:multiprocess+;swbreak+;xmlRegisters=i386").split(separator: ";").map(String.init))
     #expect(
       features == [
-        "PacketSize=100000", "QStartNoAckMode+", "qXfer:features:read+", "qXfer:threads:read+", "ReverseStep+",
+        "PacketSize=100000", "QStartNoAckMode+", "qXfer:features:read+", "ReverseStep+",
         "ReverseContinue+", "swbreak+",
         "hwbreak+", "vContSupported+", "ConditionalBreakpoints+", "BreakpointCommands+",
       ])
@@ -16,7 +16,8 @@ import Testing
   }
 
   @Test(arguments: [
-    "", "QNonStop:1", "qXfer:memory-map:read::0,1000", "qXfer:auxv:read::0,10", "vFile:stat:00", "vMustReplyEmpty",
+    "", "QNonStop:1", "qXfer:memory-map:read::0,1000", "qXfer:auxv:read::0,10", "qXfer:threads:read::0,1000",
+    "vFile:stat:00", "vMustReplyEmpty",
     "qTStatus",
     "qSymbol::", "qOffsets", "x0,10", "jThreadsInfo", "qRegisterInfo0", "QThreadSuffixSupported",
     "QListThreadsInStopReply", "qMemoryRegionInfo:0", "qCfoo", "gg", "?x", "QStartNoAckModeX", "\u{1}", "vAttach;1",

@@ -159,9 +159,13 @@ struct GDBSessionTests {
 
   @Test func threadsAndHelp() throws {
     try session(
-      ["info threads", "thread 1", "monitor help", "monitor xp 0x11000 16", "help seek", "info line *0x1000"],
+      [
+        "info threads", "thread 1", "stepi 3", "info threads", "monitor help", "monitor xp 0x11000 16", "help seek",
+        "info line *0x1000",
+      ],
       shows: [
-        "Thread 1 (CPU 0 [ring 0] at 0)", "commands (names may be shortened):", "echo TEXT", "0x00011000: 31 c0 48",
+        "Thread 1 (CPU 0 [ring 0] at 0)", "Thread 1 (CPU 0 [ring 0] at 0+3)", "commands (names may be shortened):",
+        "echo TEXT", "0x00011000: 31 c0 48",
         "Go to a place in the recording",
       ])
   }
