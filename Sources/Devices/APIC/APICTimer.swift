@@ -37,8 +37,6 @@ struct APICTimer: StatePart {
     if expiry != nil { expiry = now.addingClamped(UInt64(left) * divisor) }
   }
 
-  mutating func stop() { expiry = nil }
-
   /// True when the count reached 0 up to `now`, however often.
   mutating func advance(to now: UInt64, isPeriodic: Bool) -> Bool {
     guard let reached = expiry, reached <= now else { return false }

@@ -50,7 +50,7 @@ public final class LocalAPIC: WordRegisterDevice {
     }
 
     var timerVector: LocalVector { vectors[0] }
-    var lint0: LocalVector { vectors[3] }
+    var lint0: LocalVector { vectors[LocalAPIC.lint0] }
     var lint1: LocalVector { vectors[4] }
     var errorVector: LocalVector { vectors[5] }
   }
@@ -62,6 +62,9 @@ public final class LocalAPIC: WordRegisterDevice {
 
   /// The physical address at which IA32_APIC_BASE places it after reset.
   public static let standardAddress: UInt64 = 0xfee0_0000
+
+  /// The place of LINT0 in the local vector table.
+  static let lint0 = 3
 
   /// SVR: the APIC is on.
   static let softwareEnable: UInt32 = 1 << 8
@@ -119,9 +122,8 @@ public final class LocalAPIC: WordRegisterDevice {
     accept(vector: state.timerVector.vector, isLevelTriggered: false)
   }
 
-  /// LVT timer bits 18:17.
-  private var isPeriodic: Bool { state.timerVector.word >> 17 & 3 == 1 }
-  private var isDeadlineMode: Bool { state.timerVector.word >> 17 & 3 >= 2 }
+  /// LVT timer bit 17.
+  private var isPeriodic: Bool { state.timerVector.word & 1 << 17 != 0 }
 
   /// A timer interrupt that is still waiting hides the next ones.
   public var nextDeadline: UInt64? {
@@ -140,8 +142,10 @@ public final class LocalAPIC: WordRegisterDevice {
       if rises, pin != 0 { sendNMI() }
       return
     }
+    if pin == 0, entry.isLevelTriggered { requestLevel() }
     guard rises, !entry.isMasked else { return }
     switch entry.mode {
+    case .fixed where pin == 0 && entry.isLevelTriggered: break
     case .fixed: accept(vector: entry.vector, isLevelTriggered: false)
     case .nmi: sendNMI()
     default: break
@@ -216,7 +220,7 @@ extension LocalAPIC {
       state.commandLow = value & 0x000c_cfff
       send(InterruptMessage(word: value, destination: UInt8(state.commandHigh >> 24)), shorthand: value >> 18 & 3)
     case APICRegister.commandHigh: state.commandHigh = value & 0xff00_0000
-    case APICRegister.initialCount: if !isDeadlineMode { state.timer.start(count: value, now: now) }
+    case APICRegister.initialCount: state.timer.start(count: value, now: now)
     case APICRegister.divideConfiguration: state.timer.setDivideConfiguration(value, now: now)
     default: writeLocalVector(offset, value)
     }
@@ -231,8 +235,9 @@ extension LocalAPIC {
 
   private func writeLocalVector(_ offset: UInt64, _ value: UInt32) {
     guard let index = localVector(offset) else { return noteAccess(offset) }
-    state.vectors[index].word = value & LocalVector.writable[index] | (isEnabled ? 0 : LocalVector.mask)
-    if isDeadlineMode { state.timer.stop() }
+    let kept = state.vectors[index].word & LocalVector.remoteIRR
+    state.vectors[index].word = value & LocalVector.writable[index] | (isEnabled ? 0 : LocalVector.mask) | kept
+    requestLevel()
   }
 
   /// The place in the local vector table of the register at `offset`.

@@ -41,7 +41,20 @@ extension LocalAPIC {
   func endInterrupt() {
     guard let vector = state.inService.highest else { return }
     state.inService[vector] = false
-    if state.triggerMode[vector] { endOfInterrupt(vector) }
+    guard state.triggerMode[vector] else { return }
+    if vector == state.lint0.vector { state.vectors[LocalAPIC.lint0].word &= ~LocalVector.remoteIRR }
+    endOfInterrupt(vector)
+    requestLevel()
+  }
+
+  /// A level on LINT0 in fixed, level-triggered mode asks as long as it is there, once until each EOI (11.5.1).
+  func requestLevel() {
+    let entry = state.lint0
+    guard state.pins & 1 != 0, isEnabled, !entry.isMasked, entry.mode == .fixed, entry.isLevelTriggered,
+      entry.word & LocalVector.remoteIRR == 0
+    else { return }
+    state.vectors[LocalAPIC.lint0].word |= LocalVector.remoteIRR
+    accept(vector: entry.vector, isLevelTriggered: true)
   }
 
   /// Notes an error. Only the first one after a write to ESR interrupts (11.5.3).

@@ -26,13 +26,18 @@ enum APICRegister {
 /// An entry of the local vector table (11.5.1).
 struct LocalVector: StatePart {
   static let mask: UInt32 = 1 << 16
-  /// The bits that can be written, entry by entry: timer, thermal, performance, LINT0, LINT1, error.
-  static let writable: [UInt32] = [0x7_00ff, 0x1_07ff, 0x1_07ff, 0x1_a7ff, 0x1_a7ff, 0x1_00ff]
+  /// A level-triggered interrupt of the pin is being served: set when it is accepted, reset by its EOI.
+  static let remoteIRR: UInt32 = 1 << 14
+  /// The bits that can be written, entry by entry: timer, thermal, performance, LINT0, LINT1, error. Bit 18 of the timer's
+  /// is for TSC-deadline mode, which the CPU does not have.
+  static let writable: [UInt32] = [0x3_00ff, 0x1_07ff, 0x1_07ff, 0x1_a7ff, 0x1_a7ff, 0x1_00ff]
 
   var word: UInt32 = LocalVector.mask
 
   var vector: UInt8 { UInt8(truncatingIfNeeded: word) }
   var isMasked: Bool { word & LocalVector.mask != 0 }
+  /// Bit 15: level-triggered where there is a choice, which is for LINT0 in fixed mode.
+  var isLevelTriggered: Bool { word & 1 << 15 != 0 }
   var mode: InterruptMessage.DeliveryMode { .init(rawValue: UInt8(word >> 8 & 7)) ?? .reserved }
 
   mutating func code(with coder: inout StateCoder) { coder.code(&word) }

@@ -93,13 +93,6 @@ import Testing
     #expect(bench.apic.nextDeadline == 400 + 1200)
   }
 
-  @Test func deadlineModeDoesNotRun() {
-    let bench = bench(mode: 2)
-    bench[0x380] = 1000
-    #expect(bench[0x380] == 0)
-    #expect(bench.apic.nextDeadline == nil)
-  }
-
   @Test(arguments: [UInt32(0), 1])
   func theEndOfTimeIsHarmless(mode: UInt32) {
     let bench = bench(mode: mode, divide: 0b1010)

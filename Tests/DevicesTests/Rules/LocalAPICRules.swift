@@ -45,7 +45,7 @@ enum LocalAPICRules {
       bench[0x310] = 0x5aff_ffff
       return bench[0x310]
     },
-    Rule("local vectors", "figure 11-8", [0x0007_00ff, 0x0001_07ff, 0x0001_a7ff, 0x0001_00ff]) { bench in
+    Rule("local vectors", "figure 11-8", [0x0003_00ff, 0x0001_07ff, 0x0001_a7ff, 0x0001_00ff]) { bench in
       [0x320, 0x340, 0x350, 0x370].map { (offset: UInt64) in
         bench[offset] = .max
         return bench[offset]
