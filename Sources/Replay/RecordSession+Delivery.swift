@@ -32,10 +32,10 @@ extension RecordSession {
     return nil
   }
 
-  /// Where the engine does not count: on to the end of the IRET that unmasks, by steps, as long as there are not too
-  /// many for one NMI. Returns an exit that came first.
+  /// On to the end of the IRET that unmasks, by steps, as long as there are not too many for one NMI: an NMI that is
+  /// delivered where it is taken comes at the same place on every engine. Returns an exit that came first.
   private func stepToUnmaskedNMI() throws -> VCPUExit? {
-    guard engine.retiredInstructions == nil, stepsToNMI < longestNMIHandler else { return nil }
+    guard stepsToNMI < longestNMIHandler else { return nil }
     return try step(longestNMIHandler - stepsToNMI) {
       guard try engine.state().nmiMasked else { return true }
       stepsToNMI += 1
@@ -43,8 +43,8 @@ extension RecordSession {
     }
   }
 
-  /// Engines that count hold an NMI back while another one is handled, to the end of the IRET that unmasks. KVM may
-  /// deliver it anywhere behind that: there it waits for a place that has a name.
+  /// Engines that count hold an NMI back while another one is handled for long, to the end of the IRET that unmasks. KVM
+  /// may deliver it anywhere behind that: there it waits for a place that has a name.
   private func acceptsNMI() throws -> Bool {
     awaitsUnmaskedNMI = try engine.retiredInstructions == nil && engine.state().nmiMasked
     return !awaitsUnmaskedNMI

@@ -18,8 +18,12 @@ import VMMCore
   }
 
   @Test func onTheSoftwareEngine() throws {
-    let timeline = try Timeline(path: record(on: .software))
-    _ = try timeline.finish()
+    _ = try Timeline(path: record(on: .software)).finish()
+  }
+
+  @Test(.enabled(if: kvmAvailable, "needs /dev/kvm")) func fromSoftwareToKVM() throws {
+    let path = try record(on: .software)
+    #expect(try TraceReplayer(path: path, engine: .kvm).replay { _ in }.end == .powerOff)
   }
 
   @Test(.enabled(if: kvmAvailable, "needs /dev/kvm")) func onKVM() throws {
