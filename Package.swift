@@ -53,11 +53,12 @@ let package = Package(
   targets: [
     .target(name: "CKVM"),
     .systemLibrary(name: "CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"])]),
+    .systemLibrary(name: "CMemory"),
     module("VMMCore", []),
     module("GuestMemory", ["VMMCore"]),
     module("Devices", ["VMMCore"], settings: perEvent),
     module("Trace", ["CLZ4", "VMMCore"], settings: perEvent),
-    module("X86", ["GuestMemory", "VMMCore"], settings: engine),
+    module("X86", ["CMemory", "GuestMemory", "VMMCore"], settings: engine),
     module("KVM", ["CKVM", "GuestMemory", "VMMCore"]),
     module("Loaders", ["GuestMemory", "VMMCore"]),
     module("Replay", ["KVM", "X86", "Devices", "Trace", "Loaders", "GuestMemory", "VMMCore"], settings: perEvent),

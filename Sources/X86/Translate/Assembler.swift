@@ -35,10 +35,16 @@ struct HostCondition: Equatable {
 /// Writes host instructions one behind the other (Intel SDM vol. 2, chapter 2).
 struct Assembler {
   private let start: UnsafeMutablePointer<UInt8>
+  /// Where the bytes at `start` will be executed.
+  private let executed: UnsafeMutablePointer<UInt8>
   /// Bytes written.
   private(set) var count = 0
 
-  init(at start: UnsafeMutablePointer<UInt8>) { self.start = start }
+  /// For so many bytes behind the begin of the memory.
+  init(to memory: CodeMemory, at offset: Int) {
+    start = memory.writable + offset
+    executed = memory.start + offset
+  }
 
   mutating func byte(_ value: UInt8) {
     start[count] = value
@@ -287,10 +293,10 @@ struct Assembler {
   mutating func jump(through word: UnsafeMutablePointer<UInt64>) {
     byte(0xff)
     byte(0x25)
-    let end = start + count + 4
+    let end = executed + count + 4
     word32(UInt32(bitPattern: Int32(UnsafeRawPointer(word) - UnsafeRawPointer(end))))
   }
 
-  /// The address of what is written next.
-  var address: UInt64 { UInt64(UInt(bitPattern: start + count)) }
+  /// The address at which what is written next is executed.
+  var address: UInt64 { UInt64(UInt(bitPattern: executed + count)) }
 }

@@ -30,12 +30,8 @@ final class Translator {
     guard let memory = CodeMemory(size: Translator.capacity, wordCount: Translator.wayCapacity) else { return nil }
     self.cpu = cpu
     self.memory = memory
-    var code = Assembler(at: memory.start)
-    var shared: SharedCode?
-    guard memory.write(at: 0, count: SharedCode.length, { shared = SharedCode(writingTo: &code) }), let shared else {
-      return nil
-    }
-    self.shared = shared
+    var code = Assembler(to: memory, at: 0)
+    shared = SharedCode(writingTo: &code)
   }
 
   /// All code is forgotten: no operation leads to it any more.
@@ -58,24 +54,17 @@ final class Translator {
 
   /// Translates the block behind its head: the bytes of host code, 0 when it begins with what has no translation.
   func translate(head: Op) -> Int {
-    let start = memory.start + used
-    var length = 0
-    var ways: [Way] = []
-    let isWritten = memory.write(at: used, count: Translator.longest) {
-      var block = BlockTranslator(
-        code: Assembler(at: start), cpu: cpu, shared: shared, distance: used, slots: memory.words + usedWays)
-      guard block.translate(head: head) else { return }
-      length = block.code.count
-      ways = block.ways
-    }
-    guard isWritten, length > 0 else { return 0 }
-    precondition(length <= Translator.longest && ways.count <= Translator.mostWays)
-    head.pointee.immediate = UInt64(UInt(bitPattern: start))
+    var block = BlockTranslator(
+      code: Assembler(to: memory, at: used), cpu: cpu, shared: shared, distance: used, slots: memory.words + usedWays)
+    guard block.translate(head: head) else { return 0 }
+    let length = block.code.count
+    precondition(length <= Translator.longest && block.ways.count <= Translator.mostWays)
+    head.pointee.immediate = UInt64(UInt(bitPattern: memory.start + used))
     head.pointee.displacement = 0
     head.pointee.handler = .translated
     used += (length + 15) & ~15
-    usedWays += ways.count
-    for way in ways {
+    usedWays += block.ways.count
+    for way in block.ways {
       guard let slot = way.slot, let target = Op(bitPattern: UInt(way.link.displacement)) else { continue }
       bind(slot, to: target)
     }
