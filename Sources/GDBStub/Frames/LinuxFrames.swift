@@ -49,13 +49,25 @@ public enum LinuxFrames {
             self.functions = []
             self.entry = (0, 0)
             self.thunks = (0, 0)
+            self.architecture = None
+
+        # gdb looks a name up by going through all registers, and asks twice at each step.
+        def find_registers(self, architecture):
+            self.architecture = architecture
+            self.rip = architecture.registers().find("rip")
+            self.cpl = architecture.registers().find("cpl")
 
         def __call__(self, pending):
-            rip = int(pending.read_register("rip")) & ALL
-            if rip < 1 << 47:
-                if pending.level() == 0 and int(pending.read_register("cpl")) == 0:
-                    return self.unwind_before_kernel(pending, rip)
+            architecture = pending.architecture()
+            if architecture is not self.architecture:
+                self.find_registers(architecture)
+            if self.rip is None or self.cpl is None:
                 return None
+            if pending.level() == 0 and int(pending.read_register(self.cpl)) == 3:
+                return None
+            rip = int(pending.read_register(self.rip)) & ALL
+            if rip < 1 << 47:
+                return self.unwind_before_kernel(pending, rip) if pending.level() == 0 else None
             for name, start in self.functions:
                 if start <= rip < start + LONGEST:
                     found = self.unwind(pending, name, start, rip)
