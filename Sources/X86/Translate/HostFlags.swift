@@ -1,6 +1,6 @@
 /// The guest's status flags in translated code: what LAHF and SETO leave in AX, in a register of their own. Bit 0 is
-/// OF; bits 8 to 15 are as in RFLAGS (CF, PF, AF, ZF, SF). Bit 7 says that AF is clear, whatever bit 12 says: behind
-/// AND, OR, XOR and TEST hosts have it as they like.
+/// OF; bits 8 to 15 are as in RFLAGS (CF, PF, AF, ZF, SF). Bit 1 says that AF is clear, whatever bit 12 says: behind
+/// AND, OR, XOR and TEST hosts have it as they like. Bits 2 to 7 are clear.
 enum HostFlags {
   static var overflow: Int32 { 1 }
   static var carry: Int32 { 1 << 8 }
@@ -8,14 +8,14 @@ enum HostFlags {
   static var adjust: Int32 { 1 << 12 }
   static var zero: Int32 { 1 << 14 }
   static var sign: Int32 { 1 << 15 }
-  static var hasNoAdjust: UInt8 { 1 << 7 }
+  static var hasNoAdjust: UInt8 { 1 << 1 }
 
   /// Makes the three words of the state block (`State/Flags.swift`) of the register. Uses RCX and RDX.
   static func writeBack(_ code: inout Assembler) {
     let flags = RegisterMap.flags
-    // AF: bit 12, unless bit 7.
+    // AF: bit 12, unless bit 1.
     code.move(.rcx, flags, size: 4)
-    code.shift(5, .rcx, by: 7, size: 4)
+    code.shift(5, .rcx, by: 1, size: 4)
     code.alu(ALU.xor, .register(.rcx), immediate: 1, size: 4)
     code.move(.rdx, flags, size: 4)
     code.shift(5, .rdx, by: 12, size: 4)

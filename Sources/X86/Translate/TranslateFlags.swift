@@ -101,8 +101,8 @@ extension BlockTranslator {
     case 5: bits = HostFlags.parity
     default:
       code.move(.rax, RegisterMap.flags, size: 4)
-      // OF: 1 + 7FH goes over, 0 and 80H do not.
-      code.alu(ALU.add, .register(.rax), immediate: 0x7f, size: 1)
+      // ROR of AL by one place: OF is bit 0, as bit 7 is clear (the xor of both).
+      code.instruction(0xd0, extension: 1, .register(.rax), size: 1)
       // SAHF.
       code.byte(0x9e)
       return HostCondition(code: condition)
