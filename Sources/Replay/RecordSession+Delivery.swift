@@ -43,8 +43,8 @@ extension RecordSession {
     }
   }
 
-  /// Engines that count hold an NMI back while another one is handled for long, to the end of the IRET that unmasks. KVM
-  /// may deliver it anywhere behind that: there it waits for a place that has a name.
+  /// Engines that count hold an NMI back while another one is handled for long, to the end of the IRET that unmasks.
+  /// KVM may deliver it anywhere behind that: there it waits for a place that has a name.
   private func acceptsNMI() throws -> Bool {
     awaitsUnmaskedNMI = try engine.retiredInstructions == nil && engine.state().nmiMasked
     return !awaitsUnmaskedNMI

@@ -9,8 +9,8 @@ struct LinuxBugTests {
   private let folder = TemporaryFolder()
   private let files = LinuxGuests.bugFiles
 
-  private func record(_ bug: String, says text: String) -> String {
-    let recording = LinuxGuests.recordBug(bug, to: folder.file("\(bug).trace"), saying: text)
+  private func record(_ bug: String, says text: String, of guests: String = LinuxGuests.folder) -> String {
+    let recording = LinuxGuests.recordBug(bug, to: folder.file("\(bug).trace"), saying: text, of: guests)
     #expect(recording.result.output.contains(text), "\(recording.result.output)")
     return recording.path
   }
@@ -64,6 +64,24 @@ struct LinuxBugTests {
         "carpenter        D      0    rwsem 0x", shelf,
       ], in: output)
     #expect(!output.contains("deadlock: "))
+  }
+
+  /// An interrupt wants the spinlock that the code has which it interrupted. Only kernels for several processors have
+  /// spinlocks.
+  @Test(
+    .enabled(
+      if: LinuxGuests.hasMultiprocessor, "no kernel for several processors: Tools/build-linux --smp makes it"))
+  func aSpinlockInAnInterrupt() {
+    let guests = LinuxGuests.multiprocessorFolder
+    let output = Debugger.run(
+      record("spinlock", says: "bakes", of: guests),
+      ["seek end", "module-symbols \(guests)/bugs", "waits", "tasks", "backtrace"])
+    expect(
+      [
+        "(init) spins for spinlock 0x", "<cookies>, held by 1 (init)\n", "deadlock: 1 (init) -> 1 (init)\n",
+        "R      0*   spinlock 0x", "<cookies>, held by 1 (init)\n", "eat (unused=", "bake () at ", "start () at ",
+        "do_one_initcall (",
+      ], in: output)
   }
 
   /// The end of the recording is in the loop: interrupts are off, and the timer that it waits for is due.

@@ -4,7 +4,7 @@ internal import Foundation
 ///
 /// Tests that need them are marked `.enabled(if: LinuxGuests.areAvailable, "\(LinuxGuests.reason)")`.
 public enum LinuxGuests {
-  private static let folder = SourceTree.root + "/.cache/linux"
+  public static let folder = SourceTree.root + "/.cache/linux"
 
   /// The small Linux 6.1: an ELF file with symbols.
   public static let kernel = folder + "/vmlinux"
@@ -19,6 +19,11 @@ public enum LinuxGuests {
   /// line names, and the folder with its files, which have symbols.
   public static let bugs = folder + "/bugs.cpio.gz"
   public static let bugFiles = folder + "/bugs"
+
+  /// The kernel with the same bugs for several processors, which `Tools/build-linux --smp` makes; its files.
+  public static let multiprocessorFolder = folder + "-smp"
+  public static let hasMultiprocessor = exist(
+    multiprocessorFolder + "/vmlinux", multiprocessorFolder + "/bugs.cpio.gz")
 
   /// The small Linux and its shell are there, and CHRONOVISOR_NO_LINUX does not hide them.
   public static let areAvailable = exist(kernel, compressedKernel, shell, bugs)
@@ -66,13 +71,16 @@ public enum LinuxGuests {
 
   /// Records the small Linux with a bug until it has said a text, and the end or a time limit has come: one of the bugs
   /// makes it last for ever. A busy machine gets longer limits.
-  public static func recordBug(_ name: String, to path: String, saying text: String) -> Recording {
+  public static func recordBug(
+    _ name: String, to path: String, saying text: String, of folder: String = LinuxGuests.folder
+  ) -> Recording {
     var limit = 5
     while true {
       let result = CommandRunner.run(
         CommandRunner.chronovisor,
-        ["record", "--engine", "software", "--timeout", "\(limit)", "--initrd", bugs]
-          + ["--append", "\(commandLine) bug=\(name)", "-o", path, kernel], seconds: CommandRunner.patience)
+        ["record", "--engine", "software", "--timeout", "\(limit)", "--initrd", folder + "/bugs.cpio.gz"]
+          + ["--append", "\(commandLine) bug=\(name)", "-o", path, folder + "/vmlinux"],
+        seconds: CommandRunner.patience)
       if result.output.contains(text) || limit > 300 { return Recording(path: path, result: result) }
       limit *= 4
     }

@@ -28,8 +28,8 @@ struct LocalVector: StatePart {
   static let mask: UInt32 = 1 << 16
   /// A level-triggered interrupt of the pin is being served: set when it is accepted, reset by its EOI.
   static let remoteIRR: UInt32 = 1 << 14
-  /// The bits that can be written, entry by entry: timer, thermal, performance, LINT0, LINT1, error. Bit 18 of the timer's
-  /// is for TSC-deadline mode, which the CPU does not have.
+  /// The bits that can be written, entry by entry: timer, thermal, performance, LINT0, LINT1, error. Bit 18 of the
+  /// timer's is for TSC-deadline mode, which the CPU does not have.
   static let writable: [UInt32] = [0x3_00ff, 0x1_07ff, 0x1_07ff, 0x1_a7ff, 0x1_a7ff, 0x1_00ff]
 
   var word: UInt32 = LocalVector.mask

@@ -1,5 +1,5 @@
 extension LinuxScript {
-  /// Python for gdb: the locks that tasks sleep for, and who holds them.
+  /// Python for gdb: the locks that tasks sleep or spin for, and who holds them.
   static let locks = #"""
     # The locks that a task can sleep for: what its functions are called, what stands on its stack for as long, the
     # lock's type and its list of those (kernel/locking: mutex.c, rwsem.c, semaphore.c).
@@ -9,6 +9,11 @@ extension LinuxScript {
         ("semaphore", ("down",), "struct semaphore_waiter", "struct semaphore", "wait_list"),
     )
 
+    # What the CPU spins in until a spinlock is free (kernel/locking: spinlock.c, spinlock_debug.c, qspinlock.c).
+    SPINLOCK = (
+        "spinlock", ("raw_spin_lock", "do_raw_spin_lock", "queued_spin_lock", "native_queued_spin_lock"), None,
+        "struct raw_spinlock", None)
+
     # Of no interest to somebody who asks what a task waits for.
     SCHEDULER = ("schedule", "io_schedule", "preempt_schedule", "context_switch", "switch_to", "cond_resched")
 
@@ -17,7 +22,7 @@ extension LinuxScript {
         return name.lstrip("_").startswith(beginnings)
 
 
-    # The locks that tasks sleep for, and who holds them.
+    # The locks that tasks wait for, and who holds them.
     class Locks:
         def __init__(self):
             self.tasks = list(all_tasks())
@@ -29,6 +34,9 @@ extension LinuxScript {
                     self.find_waiter(task)
             links = {link for kind, link in self.waiters.values()}
             self.locks = {task: self.find_lock(kind, link, links) for task, (kind, link) in self.waiters.items()}
+            spinlock = self.find_spinlock()
+            if spinlock is not None:
+                self.locks[self.running] = SPINLOCK, spinlock
 
         def sleeps(self, task):
             return task.address != self.running and task.state() in "SDIP"
@@ -60,19 +68,41 @@ extension LinuxScript {
             head = next((at for at in list_entries(link, 0) if at not in links), None)
             return kind, None if head is None else head - offset_of(kind[3], kind[4])
 
+        # What the CPU spins for, where spinlocks are more than names (CONFIG_SMP): its functions' argument `lock`.
+        def find_spinlock(self):
+            if seen is not None or not is_type("struct qspinlock"):
+                return None
+            frame = gdb.newest_frame()
+            for _ in range(64):
+                if frame is None or not frame.is_valid():
+                    return None
+                if begins_with(frame.name() or "", SPINLOCK[1]):
+                    try:
+                        lock = frame.read_var("lock")
+                        if not lock.is_optimized_out:
+                            lock = int(lock) & ALL
+                            return lock if words_at(lock, 1)[0] & 0xFF else None
+                    except (ValueError, gdb.error):
+                        pass
+                frame = frame.older()
+            return None
+
         # Of a rwsem held by readers this is the last one that came.
         def holder(self, kind, lock):
             if lock is None or not has_field(kind[3], "owner"):
                 return None
-            return self.names.get(int(structure_at(lock, kind[3])["owner"]["counter"]) & ALL & ~7)
+            owner = structure_at(lock, kind[3])["owner"]
+            return self.names.get(int(owner if kind is SPINLOCK else owner["counter"]) & ALL & ~7)
 
         def held_by(self, task):
             kind, lock = self.locks.get(task.address, (None, None))
             return None if kind is None else self.holder(kind, lock)
 
-        # What a task that does not run waits for, in words.
+        # What a task waits for, in words; for one that runs, a lock only.
         def reason(self, task):
             if task.address not in self.locks:
+                if task.address == self.running:
+                    return ""
                 names = [name for name in task.functions() if not begins_with(name, SCHEDULER)]
                 return names[0] if names else ""
             kind, lock = self.locks[task.address]

@@ -56,7 +56,7 @@ extension LinuxScript {
         gdb.write("%6s  %-16s %-5s  %-3s  %s\n" % ("PID", "NAME", "STATE", "CPU", "WAITS FOR"))
         for task in locks.tasks:
             runs = task.address == locks.running
-            reason = locks.reason(task) if locks.sleeps(task) else ""
+            reason = locks.reason(task) if runs or locks.sleeps(task) else ""
             line = (task.pid, task.name, task.state(), "%d%s" % (task.cpu(), "*" if runs else ""), reason)
             gdb.write(("%6d  %-16s %-5s  %-3s  %s" % line).rstrip() + "\n")
 
@@ -96,11 +96,13 @@ extension LinuxScript {
 
     @linux_command("waits")
     def show_waits(words):
-        """Show which tasks wait for mutexes, rwsems and semaphores, who holds them, and the deadlocks: waits"""
+        """Show which tasks wait for which locks, who holds them, and the deadlocks: waits
+    Those that sleep for a mutex, a rwsem or a semaphore, and the one that spins for a spinlock."""
         locks = Locks()
         waiting = [task for task in locks.tasks if task.address in locks.locks]
         for task in waiting:
-            gdb.write("%s waits for %s\n" % (task, locks.reason(task)))
+            verb = "spins" if task.address == locks.running else "waits"
+            gdb.write("%s %s for %s\n" % (task, verb, locks.reason(task)))
         for cycle in locks.cycles():
             gdb.write("deadlock: %s\n" % " -> ".join(str(task) for task in cycle + cycle[:1]))
         if not waiting:

@@ -33,6 +33,13 @@ extension LinuxScript {
             return False
 
 
+    def is_type(kind):
+        try:
+            return gdb.lookup_type(kind) is not None
+        except gdb.error:
+            return False
+
+
     def words_at(address, count):
         memory = gdb.selected_inferior().read_memory(address & ALL, 8 * count)
         return [int.from_bytes(memory[8 * index : 8 * index + 8], "little") for index in range(count)]

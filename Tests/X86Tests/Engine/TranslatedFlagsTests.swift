@@ -4,8 +4,8 @@ import VMMCore
 
 @testable import X86
 
-/// Flags of one instruction that another one changes in part, and all conditions of what comes out, in translated code and
-/// step by step.
+/// Flags of one instruction that another one changes in part, and all conditions of what comes out, in translated code
+/// and step by step.
 @Suite struct TranslatedFlagsTests {
   /// Instructions with EAX and ECX that set all flags, some without AF.
   private static let whole: [(name: String, code: [UInt8])] = [
