@@ -34,6 +34,23 @@ struct BacktraceTests {
       ], in: output)
   }
 
+  /// Out of handlers, to what they interrupted, and on from there.
+  @Test func finishingHandlers() {
+    let output = Debugger.run(
+      trace,
+      [
+        "tbreak exc_page_fault if error_code & 4", "continue", "finish", "finish", "print $cpl",
+        "tbreak handle_irq_event", "continue", "finish", "finish", "finish", "finish", "backtrace 1",
+      ])
+    expect(
+      [
+        "exc_page_fault (regs=", "in asm_exc_page_fault () at ", "in ?? ()", "$1 = 3", "handle_irq_event (desc=",
+        "handle_edge_irq (desc=", "__common_interrupt (regs=", "in common_interrupt (regs=",
+        "in asm_common_interrupt () at ", "#0  ",
+      ], in: output)
+    #expect(!output.contains("inner to this frame") && !output.contains("corrupt stack"), "\(output)")
+  }
+
   @Test func namesAndStacks() {
     let output = Debugger.run(
       trace,

@@ -117,6 +117,22 @@ struct LinuxBugTests {
       ], in: output)
   }
 
+  /// A watchpoint on an argument, which is in a register, goes on through a page fault of its function, to its end.
+  @Test func aWatchpointOnALocalOverAPageFault() {
+    let output = Debugger.run(
+      record("ledger", says: "clerk: 330"),
+      [
+        "add-symbol-file \(files)/init", "break-process clerk move", "continue", "delete",
+        "tbreak exc_page_fault if error_code & 4", "watch from", "continue", "continue",
+      ])
+    expect(
+      [
+        "move (from=", "Watchpoint 3: from", "exc_page_fault (regs=", "Watchpoint 3 deleted because the program has",
+        "keep_book (name=",
+      ], in: output)
+    #expect(!output.contains("Old value"), "\(output)")
+  }
+
   /// The process that the machine is in is another one.
   @Test func aWatchpointInAProcessByItsNumber() {
     let output = Debugger.run(

@@ -37,6 +37,12 @@ public enum LinuxFrames {
             self.pc = pc
 
 
+    # The others are as the function that is gone back over has them: without a word gdb says "optimized out".
+    def keep_registers(pending, info):
+        for name in "rax rbx rcx rdx rsi rdi rbp r8 r9 r10 r11 r12 r13 r14 r15".split():
+            info.add_saved_register(name, pending.read_register(name))
+
+
     def symbol_start(rip):
         # As in "asm_exc_page_fault + 27 in section .text"
         words = gdb.execute("info symbol %d" % rip, to_string=True).split()
@@ -97,7 +103,7 @@ public enum LinuxFrames {
             info = pending.create_unwind_info(FrameId(stack + 2, gdb.Value(symbol_start(rip)).cast(words)))
             info.add_saved_register("rip", (stack + 1).dereference())
             info.add_saved_register("rsp", stack + 2)
-            info.add_saved_register("rbp", pending.read_register("rbp"))
+            keep_registers(pending, info)
             return info
 
         # The code that unpacks the kernel, of whose frames nobody knows anything: there is nothing before it.
@@ -121,7 +127,7 @@ public enum LinuxFrames {
             info = pending.create_unwind_info(identity)
             info.add_saved_register("rip", stack.dereference())
             info.add_saved_register("rsp", stack + 1)
-            info.add_saved_register("rbp", pending.read_register("rbp"))
+            keep_registers(pending, info)
             return info
 
         def pushed_words(self, name, start, rip):
