@@ -99,14 +99,26 @@ final class KVMOracle {
     return true
   }
 
-  /// Noted: KVM goes on where the program faulted here.
+  /// Noted: KVM goes on where the program faulted here, or the other way round.
   func isKnown(_ end: FuzzEnd, _ program: FuzzProgram, _ forms: [InstructionForm]) -> Bool {
+    if refusesLocalStack(end, program, forms) { return true }
     guard machine.mode == .kernel64, program.end.vector == ExceptionVector.invalidOpcode, end == .arrived,
       let operation = program.forms.last.flatMap({ forms[$0].systemOperation }),
       [.rdfsbase, .rdgsbase, .wrfsbase, .wrgsbase].contains(operation),
       program.systemAfter.contains(where: { $0.name == "cr4" && $0.value & CR4.fsgsbase == 0 })
     else { return false }
     leftOut["RDFSBASE and its kin do not need CR4.FSGSBASE", default: 0] += 1
+    return true
+  }
+
+  /// Seen where KVM emulates kernel mode: IRET refuses, seldom, a stack whose descriptor is in the local table.
+  private func refusesLocalStack(_ end: FuzzEnd, _ program: FuzzProgram, _ forms: [InstructionForm]) -> Bool {
+    let stack = program.after.ss
+    let refusal = FuzzEvent(vector: ExceptionVector.generalProtection, errorCode: UInt32(stack & 0xfffc))
+    guard machine.mode == .kernel64, program.end == .arrived, end == .event(refusal), stack & 4 != 0,
+      program.forms.last.flatMap({ forms[$0].systemOperation }) == .iret
+    else { return false }
+    leftOut["IRET refuses a stack of the local table", default: 0] += 1
     return true
   }
 
