@@ -40,7 +40,9 @@ public enum LinuxFrames {
     # The others are as the function that is gone back over has them: without a word gdb says "optimized out".
     def keep_registers(pending, info):
         for name in "rax rbx rcx rdx rsi rdi rbp r8 r9 r10 r11 r12 r13 r14 r15".split():
-            info.add_saved_register(name, pending.read_register(name))
+            value = pending.read_register(name)
+            if not value.is_optimized_out:
+                info.add_saved_register(name, value)
 
 
     def symbol_start(rip):
