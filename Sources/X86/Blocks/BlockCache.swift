@@ -34,9 +34,6 @@ final class BlockCache {
   static let arenaCapacity = 1 << 18
   static let blockCapacity = 1 << 16
   static let bucketCount = 1 << 14
-  /// Entries of four words: RIP, translation key, operation, and where translated code goes on for it
-  /// (`Translator.interpreted` where there is no code).
-  static let jumpEntries = 2048
 
   private let cpu: CPU
   private let pageCount: Int
@@ -71,7 +68,7 @@ final class BlockCache {
     buckets = BlockCache.zeroed(BlockCache.bucketCount)
     pageBlocks = BlockCache.zeroed(pageCount)
     pageCover = BlockCache.zeroed(pageCount)
-    jumps = BlockCache.zeroed(BlockCache.jumpEntries * 4)
+    jumps = BlockCache.zeroed(JumpCache.entries * JumpCache.wordsPerEntry)
     cpu[Slot.jumpCache] = UInt64(UInt(bitPattern: jumps))
     cpu[SystemSlot.blocks] = UInt64(UInt(bitPattern: Unmanaged.passUnretained(self).toOpaque()))
     clear()
@@ -90,7 +87,7 @@ final class BlockCache {
 
   private func clear() {
     for bucket in 0..<BlockCache.bucketCount { buckets[bucket] = -1 }
-    for entry in 0..<BlockCache.jumpEntries { jumps[entry * 4 + 1] = .max }
+    for entry in 0..<JumpCache.entries { jumps[entry * JumpCache.wordsPerEntry + JumpCache.key] = .max }
   }
 
   /// Forgets all blocks.
@@ -123,7 +120,7 @@ final class BlockCache {
       return
     }
     let entry = jumps + JumpCache.offset(head.rip)
-    if entry[2] == UInt64(UInt(bitPattern: head)) { entry[3] = head.immediate }
+    if entry[JumpCache.head] == UInt64(UInt(bitPattern: head)) { entry[JumpCache.code] = head.immediate }
   }
 
   /// `nil`, and no more blocks are to be translated, where there is no executable memory.
@@ -155,7 +152,7 @@ final class BlockCache {
   }
 
   private func forgetCodeInJumps() {
-    for entry in 0..<BlockCache.jumpEntries { jumps[entry * 4 + 3] = interpreted }
+    for entry in 0..<JumpCache.entries { jumps[entry * JumpCache.wordsPerEntry + JumpCache.code] = interpreted }
   }
 
   /// The branch goes straight to the block at `target` from now on.
@@ -227,10 +224,10 @@ extension BlockCache {
 
   private func remember(_ rip: UInt64, _ op: Op) -> Op {
     let entry = jumps + JumpCache.offset(rip)
-    entry[0] = rip
-    entry[1] = cpu[Slot.translationKey]
-    entry[2] = UInt64(UInt(bitPattern: op))
-    entry[3] = op.handler == .translated ? op.immediate : interpreted
+    entry[JumpCache.rip] = rip
+    entry[JumpCache.key] = cpu[Slot.translationKey]
+    entry[JumpCache.head] = UInt64(UInt(bitPattern: op))
+    entry[JumpCache.code] = op.handler == .translated ? op.immediate : interpreted
     return op
   }
 
@@ -393,7 +390,7 @@ extension BlockCache {
     translator?.unbind(first)
     // The direct way must not lead to a stale operation: it would lead there again.
     let jump = jumps + JumpCache.offset(block.pointee.rip)
-    if jump[2] == UInt64(UInt(bitPattern: first)) { jump[1] = .max }
+    if jump[JumpCache.head] == UInt64(UInt(bitPattern: first)) { jump[JumpCache.key] = .max }
     for number in 0..<Int(block.pointee.opCount) where (first + number).handler != .dispatch {
       (first + number).pointee.handler = .stale
     }
@@ -402,7 +399,16 @@ extension BlockCache {
 
 /// The direct way from RIP to a block.
 enum JumpCache {
+  static var entries: Int { 2048 }
+  static var wordsPerEntry: Int { 4 }
+  /// The words of an entry: RIP, the translation key that it holds under, the block's head, and where translated code
+  /// goes on for it (`Translator.interpreted` where there is no code).
+  static var rip: Int { 0 }
+  static var key: Int { 1 }
+  static var head: Int { 2 }
+  static var code: Int { 3 }
+
   @inline(__always) static func offset(_ rip: UInt64) -> Int {
-    Int(truncatingIfNeeded: (rip ^ rip &>> 11) & 2047) &* 4
+    (Int(truncatingIfNeeded: rip ^ rip &>> 11) & (entries &- 1)) &* wordsPerEntry
   }
 }

@@ -159,8 +159,8 @@ extension CPU {
   func go(_ target: UInt64) -> Op? {
     let jumps = UnsafeMutablePointer<UInt64>(bitPattern: UInt(s[Slot.jumpCache])).unsafelyUnwrapped
     let entry = jumps + JumpCache.offset(target)
-    if entry[0] == target && entry[1] == s[Slot.translationKey] {
-      return enter(Op(bitPattern: UInt(entry[2])).unsafelyUnwrapped)
+    if entry[JumpCache.rip] == target && entry[JumpCache.key] == s[Slot.translationKey] {
+      return enter(Op(bitPattern: UInt(entry[JumpCache.head])).unsafelyUnwrapped)
     }
     return find(target)
   }

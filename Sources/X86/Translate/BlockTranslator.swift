@@ -266,7 +266,7 @@ struct BlockTranslator {
     code.shift(ShiftKind.right.rawValue, .rax, by: 11, size: 4)
     code.alu(ALU.xor, .rax, .register(.rcx), size: 4)
     code.shift(ShiftKind.right.rawValue, .rax, by: 7, size: 4)
-    code.alu(ALU.and, .register(.rax), immediate: 0x7fe0, size: 4)
+    code.alu(ALU.and, .register(.rax), immediate: Int32(8 * TLB.wordsPerEntry * (TLB.entries - 1)), size: 4)
     code.alu(ALU.add, .rax, slot(SystemSlot.tlbAddress), size: 8)
   }
 

@@ -115,18 +115,20 @@ extension BlockTranslator {
     code.move(.rax, .rdx, size: 4)
     code.shift(5, .rax, by: 11, size: 4)
     code.alu(ALU.xor, .rax, .register(.rdx), size: 4)
-    code.alu(ALU.and, .register(.rax), immediate: Int32(BlockCache.jumpEntries - 1), size: 4)
-    code.shift(4, .rax, by: 5, size: 4)
+    code.alu(ALU.and, .register(.rax), immediate: Int32(JumpCache.entries - 1), size: 4)
+    code.shift(4, .rax, by: UInt8((8 * JumpCache.wordsPerEntry).trailingZeroBitCount), size: 4)
     code.alu(ALU.add, .rax, slot(Slot.jumpCache), size: 8)
-    code.alu(ALU.cmp, .rdx, .memory(.rax, 0), size: 8)
+    code.alu(ALU.cmp, .rdx, .memory(.rax, Int32(8 * JumpCache.rip)), size: 8)
     leave(&self)
     code.load(.rcx, slot(Slot.translationKey))
-    code.alu(ALU.cmp, .rcx, .memory(.rax, 8), size: 8)
+    code.alu(ALU.cmp, .rcx, .memory(.rax, Int32(8 * JumpCache.key)), size: 8)
     leave(&self)
   }
 
   /// Goes where the jump cache's entry in RAX says.
-  private mutating func goOn() { code.instruction(0xff, extension: 4, .memory(.rax, 24), size: 4) }
+  private mutating func goOn() {
+    code.instruction(0xff, extension: 4, .memory(.rax, Int32(8 * JumpCache.code)), size: 4)
+  }
 }
 
 extension Handler {
