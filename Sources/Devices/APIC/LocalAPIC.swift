@@ -50,7 +50,10 @@ public final class LocalAPIC: WordRegisterDevice {
     }
 
     var timerVector: LocalVector { vectors[0] }
-    var lint0: LocalVector { vectors[LocalAPIC.lint0] }
+    var lint0: LocalVector {
+      get { vectors[3] }
+      set { vectors[3] = newValue }
+    }
     var lint1: LocalVector { vectors[4] }
     var errorVector: LocalVector { vectors[5] }
   }
@@ -62,9 +65,6 @@ public final class LocalAPIC: WordRegisterDevice {
 
   /// The physical address at which IA32_APIC_BASE places it after reset.
   public static let standardAddress: UInt64 = 0xfee0_0000
-
-  /// The place of LINT0 in the local vector table.
-  static let lint0 = 3
 
   /// SVR: the APIC is on.
   static let softwareEnable: UInt32 = 1 << 8
@@ -142,10 +142,10 @@ public final class LocalAPIC: WordRegisterDevice {
       if rises, pin != 0 { sendNMI() }
       return
     }
-    if pin == 0, entry.isLevelTriggered { requestLevel() }
+    // LINT1 has edges only.
+    if pin == 0, entry.isLevelTriggered { return serveLevel() }
     guard rises, !entry.isMasked else { return }
     switch entry.mode {
-    case .fixed where pin == 0 && entry.isLevelTriggered: break
     case .fixed: accept(vector: entry.vector, isLevelTriggered: false)
     case .nmi: sendNMI()
     default: break
@@ -235,9 +235,11 @@ extension LocalAPIC {
 
   private func writeLocalVector(_ offset: UInt64, _ value: UInt32) {
     guard let index = localVector(offset) else { return noteAccess(offset) }
-    let kept = state.vectors[index].word & LocalVector.remoteIRR
-    state.vectors[index].word = value & LocalVector.writable[index] | (isEnabled ? 0 : LocalVector.mask) | kept
-    requestLevel()
+    let remoteIRR = state.vectors[index].word & LocalVector.remoteIRR
+    state.vectors[index].word = value & LocalVector.writable[index] | (isEnabled ? 0 : LocalVector.mask)
+    // As in the I/O APIC an edge-triggered entry has no remote IRR: one that is stuck is cleared by going there and back.
+    if state.vectors[index].isLevelTriggered { state.vectors[index].word |= remoteIRR }
+    serveLevel()
   }
 
   /// The place in the local vector table of the register at `offset`.

@@ -29,12 +29,17 @@ extension LocalAPIC {
     return vector
   }
 
-  /// Notes a request. Vectors 0 to 15 are illegal.
-  func accept(vector: UInt8, isLevelTriggered: Bool) {
-    guard isEnabled else { return }
-    guard vector >= 16 else { return raise(error: APICError.receiveIllegalVector) }
+  /// Notes a request; false when it was not taken. Vectors 0 to 15 are illegal.
+  @discardableResult
+  func accept(vector: UInt8, isLevelTriggered: Bool) -> Bool {
+    guard isEnabled else { return false }
+    guard vector >= 16 else {
+      raise(error: APICError.receiveIllegalVector)
+      return false
+    }
     state.requests[vector] = true
     state.triggerMode[vector] = isLevelTriggered
+    return true
   }
 
   /// EOI: ends the interrupt of the highest priority in service.
@@ -42,19 +47,17 @@ extension LocalAPIC {
     guard let vector = state.inService.highest else { return }
     state.inService[vector] = false
     guard state.triggerMode[vector] else { return }
-    if vector == state.lint0.vector { state.vectors[LocalAPIC.lint0].word &= ~LocalVector.remoteIRR }
+    if vector == state.lint0.vector { state.lint0.word &= ~LocalVector.remoteIRR }
     endOfInterrupt(vector)
-    requestLevel()
+    serveLevel()
   }
 
   /// A level on LINT0 in fixed, level-triggered mode asks as long as it is there, once until each EOI (11.5.1).
-  func requestLevel() {
+  func serveLevel() {
     let entry = state.lint0
-    guard state.pins & 1 != 0, isEnabled, !entry.isMasked, entry.mode == .fixed, entry.isLevelTriggered,
-      entry.word & LocalVector.remoteIRR == 0
+    guard state.pins & 1 != 0, entry.isLevelTriggered, entry.word & (LocalVector.mask | LocalVector.remoteIRR) == 0
     else { return }
-    state.vectors[LocalAPIC.lint0].word |= LocalVector.remoteIRR
-    accept(vector: entry.vector, isLevelTriggered: true)
+    if accept(vector: entry.vector, isLevelTriggered: true) { state.lint0.word |= LocalVector.remoteIRR }
   }
 
   /// Notes an error. Only the first one after a write to ESR interrupts (11.5.3).
@@ -75,8 +78,7 @@ extension LocalAPIC {
     guard isAddressed(by: message) else { return false }
     switch message.mode {
     case .fixed, .lowestPriority:
-      accept(vector: message.vector, isLevelTriggered: message.isLevelTriggered)
-      return isEnabled && message.vector >= 16
+      return accept(vector: message.vector, isLevelTriggered: message.isLevelTriggered)
     case .nmi:
       sendNMI()
       return true

@@ -36,8 +36,8 @@ struct LocalVector: StatePart {
 
   var vector: UInt8 { UInt8(truncatingIfNeeded: word) }
   var isMasked: Bool { word & LocalVector.mask != 0 }
-  /// Bit 15: level-triggered where there is a choice, which is for LINT0 in fixed mode.
-  var isLevelTriggered: Bool { word & 1 << 15 != 0 }
+  /// Bit 15, which counts in fixed mode.
+  var isLevelTriggered: Bool { mode == .fixed && word & 1 << 15 != 0 }
   var mode: InterruptMessage.DeliveryMode { .init(rawValue: UInt8(word >> 8 & 7)) ?? .reserved }
 
   mutating func code(with coder: inout StateCoder) { coder.code(&word) }

@@ -37,9 +37,9 @@ public enum LinuxFrames {
             self.pc = pc
 
 
-    # The others are as the function that is gone back over has them: without a word gdb says "optimized out".
+    # The caller has the others as they are: of those that it is not told gdb says "optimized out".
     def keep_registers(pending, info):
-        for name in "rax rbx rcx rdx rsi rdi rbp r8 r9 r10 r11 r12 r13 r14 r15".split():
+        for name in PT_REGS[:PUSHED_WORDS]:
             value = pending.read_register(name)
             if not value.is_optimized_out:
                 info.add_saved_register(name, value)
@@ -62,8 +62,8 @@ public enum LinuxFrames {
         # gdb looks a name up by going through all registers, and asks twice at each step.
         def find_registers(self, architecture):
             self.architecture = architecture
-            self.rip = architecture.registers().find("rip")
-            self.cpl = architecture.registers().find("cpl")
+            registers = architecture.registers()
+            self.rip, self.cpl = registers.find("rip"), registers.find("cpl")
 
         def __call__(self, pending):
             architecture = pending.architecture()

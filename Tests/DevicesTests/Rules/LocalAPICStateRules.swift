@@ -83,6 +83,21 @@ extension LocalAPICRules {
       _ = bench.takeAndEndAll()
       return [masked, accepted, bench[0x350] >> 14 & 1]
     },
+    Rule("an illegal vector of a level is not served: the next one is", "11.5.1", [0, 0x38]) { bench in
+      bench[0x350] = 0x8005
+      bench.apic.setPin(0, true)
+      let refused = bench[0x350] >> 14 & 1
+      bench[0x350] = 0x8038
+      return [refused, UInt32(bench.apic.acknowledge())]
+    },
+    Rule("remote IRR goes with the level mode, and the level is served anew", "11.5.1", [0, 1]) { bench in
+      bench[0x350] = 0x8038
+      bench.apic.setPin(0, true)
+      bench[0x350] = 0x0038
+      let edge = bench[0x350] >> 14 & 1
+      bench[0x350] = 0x8038
+      return [edge, bench[0x350] >> 14 & 1]
+    },
     Rule("LINT1 in NMI mode: an edge", "11.5.1", 1) { bench in
       bench[0x360] = 0x400
       bench.apic.setPin(1, true)
