@@ -40,13 +40,15 @@ struct BacktraceTests {
       trace,
       [
         "tbreak exc_page_fault if error_code & 4", "continue", "finish", "finish", "print $cpl",
-        "tbreak handle_irq_event", "continue", "finish", "finish", "finish", "finish", "backtrace 1",
+        "tbreak handle_irq_event", "continue", "frame function common_interrupt", "up", "up", "set $home = $pc",
+        "frame 0",
+        "finish", "finish", "finish", "finish", "backtrace 1", "finish", "print $pc == $home",
       ])
     expect(
       [
         "exc_page_fault (regs=", "in asm_exc_page_fault () at ", "in ?? ()", "$1 = 3", "handle_irq_event (desc=",
         "handle_edge_irq (desc=", "__common_interrupt (regs=", "in common_interrupt (regs=",
-        "in asm_common_interrupt () at ", "#0  ",
+        "in asm_common_interrupt () at ", "#0  ", " = 1\n",
       ], in: output)
     #expect(!output.contains("inner to this frame") && !output.contains("corrupt stack"), "\(output)")
   }
