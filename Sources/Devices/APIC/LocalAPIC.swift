@@ -237,7 +237,7 @@ extension LocalAPIC {
     guard let index = localVector(offset) else { return noteAccess(offset) }
     let remoteIRR = state.vectors[index].word & LocalVector.remoteIRR
     state.vectors[index].word = value & LocalVector.writable[index] | (isEnabled ? 0 : LocalVector.mask)
-    // As in the I/O APIC an edge-triggered entry has no remote IRR: one that is stuck is cleared by going there and back.
+    // As in the I/O APIC, an edge-triggered entry has none: a stuck one is cleared by going to edge and back.
     if state.vectors[index].isLevelTriggered { state.vectors[index].word |= remoteIRR }
     serveLevel()
   }
