@@ -14,13 +14,14 @@ enum TLB {
   /// The linear page that loads, or stores, may access through the entry; `invalid` for none.
   static var readTag: Int { 0 }
   static var writeTag: Int { 1 }
-  /// In both tags: the fast way is closed, because a debugger watches bytes of the page.
-  static var watched: UInt64 { 2 }
+  /// In both tags: the fast way is closed, because a debugger watches bytes of the page. This bit and that of `invalid`
+  /// are none that tell how an address is aligned (`BlockTranslator.compareTag`).
+  static var watched: UInt64 { 0x400 }
   /// Host address minus linear address.
   static var addend: Int { 2 }
   /// Physical page and the bits below.
   static var info: Int { 3 }
-  static var invalid: UInt64 { 1 }
+  static var invalid: UInt64 { 0x800 }
   /// The walk found the page writable and dirty: a store needs no other walk.
   static var infoWritable: UInt64 { 1 }
   static var infoGlobal: UInt64 { 2 }

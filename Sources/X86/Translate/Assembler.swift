@@ -289,10 +289,26 @@ struct Assembler {
     word32(UInt32(truncatingIfNeeded: offset - (count + 4)))
   }
 
-  /// To where a word says that lies within 2 GiB.
+  // Words that lie within 2 GiB of the code.
+
+  mutating func load(_ to: HostRegister, word: UnsafeMutablePointer<UInt64>) { access(word, 0x8b, to) }
+  mutating func store(_ from: HostRegister, word: UnsafeMutablePointer<UInt64>) { access(word, 0x89, from) }
+
+  private mutating func access(_ word: UnsafeMutablePointer<UInt64>, _ opcode: UInt8, _ reg: HostRegister) {
+    byte(reg.number >= 8 ? 0x4c : 0x48)
+    byte(opcode)
+    modRM(reg.number & 7, relativeTo: word)
+  }
+
+  /// To where a word says.
   mutating func jump(through word: UnsafeMutablePointer<UInt64>) {
     byte(0xff)
-    byte(0x25)
+    modRM(4, relativeTo: word)
+  }
+
+  /// A ModRM byte at the end of an instruction, for memory by its distance from there.
+  private mutating func modRM(_ reg: UInt8, relativeTo word: UnsafeMutablePointer<UInt64>) {
+    byte(reg << 3 | 5)
     let end = executed + count + 4
     word32(UInt32(bitPattern: Int32(UnsafeRawPointer(word) - UnsafeRawPointer(end))))
   }

@@ -14,13 +14,14 @@ struct BlockTranslator {
   private let distance: Int
   /// Ways out: where they branch off, and the result.
   private var exits: [(from: Assembler.Branch, result: Result)] = []
-  /// Where the stack is in another page than it was: where that branches off and comes back, the entry's tag to
-  /// compare with.
-  private var otherPages: [(from: Assembler.Branch, back: Int, tag: Int32, op: Op)] = []
+  /// Where an access may be in another page than the last one.
+  private var otherPages: [OtherPage] = []
   /// The ways to other blocks that can be bound.
   private(set) var ways: [Way] = []
-  /// Where the slots of ways are taken from.
-  private var nextSlot: UnsafeMutablePointer<UInt64>
+  /// The words that the code has of its own: those from `firstWord` up to this one.
+  private var nextWord: UnsafeMutablePointer<UInt64>
+  private let firstWord: UnsafeMutablePointer<UInt64>
+  var wordCount: Int { nextWord - firstWord }
   /// The host's flags are the guest's: behind the code so far, and before the operation being translated.
   var hostHasFlags = false
   var hostHadFlags = false
@@ -33,12 +34,18 @@ struct BlockTranslator {
     var slot: UnsafeMutablePointer<UInt64>?
   }
 
-  init(code: Assembler, cpu: CPU, shared: SharedCode, distance: Int, slots: UnsafeMutablePointer<UInt64>) {
+  init(code: Assembler, cpu: CPU, shared: SharedCode, distance: Int, words: UnsafeMutablePointer<UInt64>) {
     self.code = code
     self.cpu = cpu
     self.shared = shared
     self.distance = distance
-    nextSlot = slots
+    firstWord = words
+    nextWord = words
+  }
+
+  private mutating func takeWord() -> UnsafeMutablePointer<UInt64> {
+    defer { nextWord += 1 }
+    return nextWord
   }
 
   /// Translates the block behind its head, up to the first operation that has no translation; false when that is the
@@ -124,8 +131,7 @@ struct BlockTranslator {
 
   /// A way along a link, which can be bound.
   mutating func makeWay(_ link: Op) -> Way {
-    let way = Way(link: link, slot: nextSlot)
-    nextSlot += 1
+    let way = Way(link: link, slot: takeWord())
     ways.append(way)
     return way
   }
@@ -225,49 +231,84 @@ struct BlockTranslator {
 
   /// Makes the linear address in RCX the host's address, or leaves at `op` when the translation cache does not hold its
   /// page for that kind of access, or it goes over the page's end. Uses RAX and RDX.
+  ///
+  /// An instruction accesses the same page as the last time mostly, so that page's entry is looked at first: where it
+  /// is does not wait for the address then.
   mutating func translateAddress(_ size: Int, isStore: Bool, leavingAt op: Op) {
-    tlbEntry()
-    if size == 1 { code.move(.rdx, .rcx) } else { code.lea(.rdx, .memory(.rcx, Int32(size - 1))) }
-    code.alu(ALU.and, .register(.rdx), immediate: -4096, size: 8)
-    code.alu(ALU.cmp, .rdx, .memory(.rax, Int32(8 * (isStore ? TLB.writeTag : TLB.readTag))), size: 8)
-    leave(at: op, when: .notEqual)
-    code.alu(ALU.add, .rcx, .memory(.rax, Int32(8 * TLB.addend)), size: 8)
+    let word = takeWord()
+    word.pointee = 0
+    code.load(.rax, word: word)
+    code.alu(ALU.add, .rax, slot(SystemSlot.tlbAddress), size: 8)
+    useEntry(size, isStore: isStore, leavingAt: op, word: word)
   }
 
   /// The host address of the stack's top, for a load, or of the word below it (`offset` -8), for a store, in RCX. It is
   /// in the same page as the last one mostly, so that page's entry is looked at first. Uses RAX and RDX.
   mutating func stackAddress(_ offset: Int32, leavingAt op: Op) {
     code.lea(.rcx, .memory(RegisterMap.rsp, offset))
-    code.lea(.rdx, .memory(RegisterMap.rsp, offset + 7))
-    code.alu(ALU.and, .register(.rdx), immediate: -4096, size: 8)
     code.load(.rax, slot(SystemSlot.stackEntry))
-    let tag = Int32(8 * (offset < 0 ? TLB.writeTag : TLB.readTag))
+    useEntry(8, isStore: offset < 0, leavingAt: op, word: nil)
+  }
+
+  /// Makes the linear address in RCX the host's address by the entry in RAX, if it is its page's. Uses RDX.
+  ///
+  /// The tag is equal only where the address is a multiple of the size: an access over the page's end is none, whose
+  /// begin lies in another page than the entry speaks of.
+  private mutating func useEntry(
+    _ size: Int, isStore: Bool, leavingAt op: Op, word: UnsafeMutablePointer<UInt64>?
+  ) {
+    let tag = Int32(8 * (isStore ? TLB.writeTag : TLB.readTag))
+    code.move(.rdx, .rcx)
+    code.alu(ALU.and, .register(.rdx), immediate: -4096 | Int32(size - 1), size: 8)
     code.alu(ALU.cmp, .rdx, .memory(.rax, tag), size: 8)
-    otherPages.append((code.branch(.notEqual), code.count, tag, op))
+    otherPages.append(
+      OtherPage(from: code.branch(.notEqual), back: code.count, size: size, tag: tag, op: op, word: word))
     code.alu(ALU.add, .rcx, .memory(.rax, Int32(8 * TLB.addend)), size: 8)
   }
 
-  /// Where the stack is in another page than it was: its entry, or the way out.
+  /// An access in another page than the last one, or that is not aligned.
+  private struct OtherPage {
+    /// Where it branches off and comes back.
+    var from: Assembler.Branch
+    var back: Int
+    var size: Int
+    /// The tag to compare with.
+    var tag: Int32
+    var op: Op
+    /// Where the entry's place behind the context's first one is kept; `nil` for the stack's.
+    var word: UnsafeMutablePointer<UInt64>?
+  }
+
+  /// Finds the address's own entry, or the way out.
   private mutating func writeOtherPages() {
-    for (from, back, tag, op) in otherPages {
-      code.place(from)
-      tlbEntry()
-      code.alu(ALU.cmp, .rdx, .memory(.rax, tag), size: 8)
-      leave(at: op, when: .notEqual)
-      code.store(.rax, slot(SystemSlot.stackEntry))
-      code.jump(backTo: back)
+    for access in otherPages {
+      code.place(access.from)
+      tlbOffset()
+      if let word = access.word { code.store(.rax, word: word) }
+      code.alu(ALU.add, .rax, slot(SystemSlot.tlbAddress), size: 8)
+      comparePage(ofLast: access.size, access.tag)
+      leave(at: access.op, when: .notEqual)
+      if access.word == nil { code.store(.rax, slot(SystemSlot.stackEntry)) }
+      code.jump(backTo: access.back)
     }
     otherPages = []
   }
 
-  /// The address in RAX of the translation cache's entry for the linear address in RCX (`TLB.offset`).
-  private mutating func tlbEntry() {
+  /// Compares the page of the last byte at the linear address in RCX with a tag of that address's own entry, which is
+  /// in RAX (`TLB.offset`). Uses RDX.
+  private mutating func comparePage(ofLast size: Int, _ tag: Int32) {
+    if size == 1 { code.move(.rdx, .rcx) } else { code.lea(.rdx, .memory(.rcx, Int32(size - 1))) }
+    code.alu(ALU.and, .register(.rdx), immediate: -4096, size: 8)
+    code.alu(ALU.cmp, .rdx, .memory(.rax, tag), size: 8)
+  }
+
+  /// The bytes in RAX from a context's first entry to that of the linear address in RCX (`TLB.offset`).
+  private mutating func tlbOffset() {
     code.move(.rax, .rcx, size: 4)
     code.shift(ShiftKind.right.rawValue, .rax, by: 11, size: 4)
     code.alu(ALU.xor, .rax, .register(.rcx), size: 4)
     code.shift(ShiftKind.right.rawValue, .rax, by: 7, size: 4)
     code.alu(ALU.and, .register(.rax), immediate: Int32(8 * TLB.wordsPerEntry * (TLB.entries - 1)), size: 4)
-    code.alu(ALU.add, .rax, slot(SystemSlot.tlbAddress), size: 8)
   }
 
   /// The operand's host address, in RCX. Uses RAX and RDX.

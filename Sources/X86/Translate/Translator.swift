@@ -1,20 +1,20 @@
 /// The host code of the hot blocks of one vCPU.
 final class Translator {
-  /// Bytes of code, and ways between blocks.
+  /// Bytes of code, and words of it.
   private static let capacity = 16 << 20
-  private static let wayCapacity = 1 << 18
-  /// No block's code is longer, and no block has more ways: 64 operations with their ways out.
+  private static let wordCapacity = 1 << 19
+  /// No block's code is longer, and no block has more words: 64 operations with their ways out, and two accesses each.
   private static let longest = 64 << 10
-  private static let mostWays = 4
+  private static let mostWords = 4 + 2 * BlockBuilder.capacity
   /// How often a block is interpreted before it is translated.
   static let threshold: UInt64 = 40
 
   private let cpu: CPU
   private let memory: CodeMemory
   private let shared: SharedCode
-  /// Bytes that hold code; the shared code comes first. Words that hold ways.
+  /// Bytes that hold code; the shared code comes first. Words that it uses.
   private var used = SharedCode.length
-  private var usedWays = 0
+  private var usedWords = 0
   /// The ways that lead straight to another block's code.
   private var bindings: [Binding] = []
 
@@ -27,7 +27,7 @@ final class Translator {
   /// `nil` where there is no executable memory.
   init?(cpu: CPU) {
     precondition(MemoryLayout<Handler>.size == 1, "translated code compares handlers as bytes")
-    guard let memory = CodeMemory(size: Translator.capacity, wordCount: Translator.wayCapacity) else { return nil }
+    guard let memory = CodeMemory(size: Translator.capacity, wordCount: Translator.wordCapacity) else { return nil }
     self.cpu = cpu
     self.memory = memory
     var code = Assembler(to: memory, at: 0)
@@ -37,7 +37,7 @@ final class Translator {
   /// All code is forgotten: no operation leads to it any more.
   func flush() {
     used = SharedCode.length
-    usedWays = 0
+    usedWords = 0
     bindings.removeAll(keepingCapacity: true)
   }
 
@@ -45,25 +45,25 @@ final class Translator {
   var interpreted: UInt64 { entry + UInt64(shared.interpreted) }
 
   /// Code that is written again and again binds its ways anew each time.
-  private static let mostBindings = 4 * wayCapacity
+  private static let mostBindings = 2 * wordCapacity
 
   var isFull: Bool {
-    used + Translator.longest > memory.size || usedWays + Translator.mostWays > memory.wordCount
+    used + Translator.longest > memory.size || usedWords + Translator.mostWords > memory.wordCount
       || bindings.count >= Translator.mostBindings
   }
 
   /// Translates the block behind its head: the bytes of host code, 0 when it begins with what has no translation.
   func translate(head: Op) -> Int {
     var block = BlockTranslator(
-      code: Assembler(to: memory, at: used), cpu: cpu, shared: shared, distance: used, slots: memory.words + usedWays)
+      code: Assembler(to: memory, at: used), cpu: cpu, shared: shared, distance: used, words: memory.words + usedWords)
     guard block.translate(head: head) else { return 0 }
     let length = block.code.count
-    precondition(length <= Translator.longest && block.ways.count <= Translator.mostWays)
+    precondition(length <= Translator.longest && block.wordCount <= Translator.mostWords)
     head.pointee.immediate = UInt64(UInt(bitPattern: memory.start + used))
     head.pointee.displacement = 0
     head.pointee.handler = .translated
     used += (length + 15) & ~15
-    usedWays += block.ways.count
+    usedWords += block.wordCount
     for way in block.ways {
       guard let slot = way.slot, let target = Op(bitPattern: UInt(way.link.displacement)) else { continue }
       bind(slot, to: target)
