@@ -61,7 +61,7 @@ final class ReplayTarget: DebugTarget {
   func resume(_ request: ResumeRequest, control: any ResumeControl) throws(TargetError) -> StopReport {
     let bridge = ControlBridge(control, self)
     let wanted = TimelineRequest(
-      TimelineRequest.Mode(request.mode), breakpoints: request.breakpoints,
+      TimelineRequest.Mode(request.mode), breakpoints: request.breakpoints, conditions: request.conditions,
       watches: request.watchpoints.map { WatchRange($0) })
     return try stopped(request.watchpoints) {
       switch request.direction {

@@ -1,4 +1,5 @@
 import Testing
+import VMMCore
 
 @testable import GDBStub
 
@@ -6,20 +7,23 @@ import Testing
 private final class Environment: AgentEnvironment {
   var printed = ""
   func agentRegister(_ number: Int) -> UInt64? { number < 10 ? UInt64(100 * number) : nil }
-  func agentMemory(at address: UInt64, count: Int) -> [UInt8]? {
+  func agentMemory(at address: UInt64, count: Int) -> UInt64? {
     guard address < 0x1000 else { return nil }
-    return (0..<count).map { UInt8(truncatingIfNeeded: address + UInt64($0)) }
+    return (0..<count).reversed().reduce(0) { $0 << 8 | (address + UInt64($1)) & 0xff }
   }
-  func agentPrint(_ text: [UInt8]) { printed += String(decoding: text, as: UTF8.self) }
+  func agentPrint(_ format: [UInt8], _ arguments: [UInt64]) throws(AgentError) {
+    printed += String(decoding: try AgentFormat.expand(format, arguments, in: self), as: UTF8.self)
+  }
 }
 
 private func run(_ hex: String, in environment: Environment = Environment()) -> Result<UInt64, AgentError> {
   var reader = PacketReader(hex.filter { $0 != " " })
-  guard let code = try? reader.hexBytes(), let expression = try? AgentExpression(code) else {
+  guard let code = try? reader.hexBytes(), let expression = AgentExpression(code) else {
     return .failure(.badFormat)
   }
   do {
-    return .success(try AgentMachine.evaluate(expression, in: environment))
+    var machine = AgentMachine(in: environment)
+    return .success(try machine.evaluate(expression))
   } catch {
     return .failure(error)
   }
@@ -90,7 +94,7 @@ private func binary(_ operation: String, _ left: Int64, _ right: Int64) -> Resul
   }
 
   @Test func tooLong() {
-    #expect(throws: PacketError.tooMuch) { try AgentExpression([UInt8](repeating: 0x27, count: 16385)) }
+    #expect(AgentExpression([UInt8](repeating: 0x27, count: 16385)) == nil)
   }
 
   @Test(

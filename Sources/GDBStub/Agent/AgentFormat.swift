@@ -1,3 +1,5 @@
+internal import VMMCore
+
 /// `printf` as far as gdb lets the agent use it: integers, characters, pointers and strings in guest memory. The format
 /// is what the user typed between the quotes, with its backslashes.
 enum AgentFormat {
@@ -143,11 +145,11 @@ enum AgentFormat {
       var text: [UInt8] = []
       let limit = min(precision ?? maximumString, maximumString)
       while text.count < limit {
-        guard let byte = environment.agentMemory(at: address &+ UInt64(text.count), count: 1)?.first else {
+        guard let byte = environment.agentMemory(at: address &+ UInt64(text.count), count: 1) else {
           return text + Array("<no memory>".utf8)
         }
         if byte == 0 { break }
-        text.append(byte)
+        text.append(UInt8(truncatingIfNeeded: byte))
       }
       return text
     }

@@ -81,7 +81,8 @@ extension Session {
       let length = try reader.length(limit: AgentExpression.maximumLength)
       try reader.expect(",")
       guard expressions.count < BreakpointTable.maximumExpressions else { throw .tooMuch }
-      expressions.append(try AgentExpression(try reader.hexBytes(count: length)))
+      guard let expression = AgentExpression(try reader.hexBytes(count: length)) else { throw .tooMuch }
+      expressions.append(expression)
     } while reader.peek == UInt8(ascii: "X")
   }
 }

@@ -14,7 +14,7 @@ extension RegisterTable {
     if is64Bit { for number in 8..<16 { add(general: "r\(number)", number: number) } }
     addProgramCounter()
     add(
-      "eflags", 32, type: "i386_eflags", { RegisterValue($0.state.rflags) },
+      "eflags", 32, type: "i386_eflags", stop: .rflags, { RegisterValue($0.state.rflags) },
       { $0.rflags = $1.low & 0xffff_ffff })
   }
 
@@ -23,7 +23,7 @@ extension RegisterTable {
     let keep: UInt64 = is64Bit ? .max : 0xffff_ffff
     let type = isPointer ? "data_ptr" : is64Bit ? "int64" : "int32"
     add(
-      name, wordBits, type: type, { RegisterValue($0.state.gpr[number]) },
+      name, wordBits, type: type, stop: .general(number), { RegisterValue($0.state.gpr[number]) },
       { $0.gpr[number] = $1.low & keep })
   }
 
@@ -32,7 +32,7 @@ extension RegisterTable {
   private mutating func addProgramCounter() {
     let isWide = !is64Bit && showsWideAddresses
     add(
-      is64Bit ? "rip" : "eip", isWide ? 64 : wordBits, type: isWide ? "uint64" : "code_ptr",
+      is64Bit ? "rip" : "eip", isWide ? 64 : wordBits, type: isWide ? "uint64" : "code_ptr", stop: .linearRIP,
       { RegisterValue($0.state.linearRIP) },
       { state, value in
         state.rip = state.is64Bit ? value.low : (value.low &- state.cs.base) & 0xffff_ffff

@@ -35,6 +35,8 @@ struct Register {
   var type: String
   var group: String?
   var feature: Feature
+  /// The same to an engine that decides a condition.
+  var stopRegister: StopRegister?
   /// `nil` where the value is not known.
   var get: (RegisterSource) -> RegisterValue?
   /// `nil` for a register that cannot be written even in a diversion.

@@ -41,6 +41,9 @@ struct RegisterLayout {
     expedited = registers.indices.filter { names.contains(table.registers[$0].name) }
   }
 
+  /// What the numbers stand for that an engine knows without the whole state.
+  var stopRegisters: [StopRegister?] { registers.map(\.stopRegister) }
+
   var programCounterBits: Int { registers.first { $0.name == "rip" || $0.name == "eip" }?.bits ?? 64 }
 
   func number(of name: String) -> Int? { registers.firstIndex { $0.name == name } }
@@ -62,10 +65,12 @@ struct RegisterTable {
 
   mutating func add(
     _ name: String, _ bits: Int, type: String, group: String? = nil, in feature: Register.Feature = .core,
-    _ get: @escaping (RegisterSource) -> RegisterValue?, _ set: ((inout CPUState, RegisterValue) -> Void)? = nil
+    stop: StopRegister? = nil, _ get: @escaping (RegisterSource) -> RegisterValue?,
+    _ set: ((inout CPUState, RegisterValue) -> Void)? = nil
   ) {
     registers.append(
-      Register(name: name, bits: bits, type: type, group: group, feature: feature, get: get, set: set))
+      Register(
+        name: name, bits: bits, type: type, group: group, feature: feature, stopRegister: stop, get: get, set: set))
   }
 
   mutating func addCore() {

@@ -86,6 +86,21 @@ struct BreakpointTable {
     return hardware[address] != nil ? .hardware : nil
   }
 
+  /// What an engine can decide by itself, for the addresses where none of the breakpoints stops always or is to print.
+  ///
+  /// - Parameter registers: what the client's numbers of registers stand for.
+  func conditions(_ registers: [StopRegister?]) -> [UInt64: [StopCondition]] {
+    var conditions: [UInt64: [StopCondition]] = [:]
+    for address in addresses {
+      let here = breakpoints(at: address)
+      guard here.allSatisfy({ $0.commands.isEmpty && !($0.conditions.isEmpty && $0.space == nil) }) else { continue }
+      conditions[address] = here.map {
+        StopCondition(programs: $0.conditions, registers: registers, space: $0.space)
+      }
+    }
+    return conditions
+  }
+
   func breakpoints(at address: UInt64) -> [Breakpoint] {
     [software[address], hardware[address]].compactMap { $0 }
   }

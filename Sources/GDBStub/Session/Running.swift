@@ -32,7 +32,8 @@ extension Session {
     if let address = skippedBreakpoint, direction == .forward, breakpoints.kind(at: address) != nil { mode = .step }
     skippedBreakpoint = nil
     let request = ResumeRequest(
-      direction, mode, breakpoints: breakpoints.addresses, watchpoints: breakpoints.watchpoints)
+      direction, mode, breakpoints: breakpoints.addresses, conditions: breakpoints.conditions(layout.stopRegisters),
+      watchpoints: breakpoints.watchpoints)
     do {
       let before = target.position
       let report = try target.resume(request, control: RunControl(self, direction))
@@ -171,7 +172,8 @@ private final class RunControl: ResumeControl {
   private func holds(_ breakpoint: BreakpointTable.Breakpoint, in environment: ViewEnvironment) -> Bool {
     guard !breakpoint.conditions.isEmpty else { return true }
     for condition in breakpoint.conditions {
-      guard let value = try? AgentMachine.evaluate(condition, in: environment) else { return true }
+      var machine = AgentMachine(in: environment)
+      guard let value = try? machine.evaluate(condition) else { return true }
       if value != 0 { return true }
     }
     return false
@@ -180,9 +182,10 @@ private final class RunControl: ResumeControl {
   private func carryOut(_ commands: [AgentExpression], in environment: ViewEnvironment) {
     for command in commands {
       do {
-        _ = try AgentMachine.evaluate(command, in: environment)
+        var machine = AgentMachine(in: environment)
+        _ = try machine.evaluate(command)
       } catch {
-        environment.agentPrint(Array("chronovisor: a dynamic print failed: \(error)\n".utf8))
+        session.showOnConsole(Array("chronovisor: a dynamic print failed: \(error)\n".utf8))
       }
     }
   }
@@ -208,10 +211,12 @@ private final class ViewEnvironment: AgentEnvironment {
     return source.flatMap { session.layout.registers[number].get($0)?.low }
   }
 
-  func agentMemory(at address: UInt64, count: Int) -> [UInt8]? {
+  func agentMemory(at address: UInt64, count: Int) -> UInt64? {
     let bytes = view.readMemory(at: address, count: count)
-    return bytes.count >= count ? Array(bytes.prefix(count)) : nil
+    return bytes.count >= count ? bytes.prefix(count).reversed().reduce(0) { $0 << 8 | UInt64($1) } : nil
   }
 
-  func agentPrint(_ text: [UInt8]) { session.showOnConsole(text) }
+  func agentPrint(_ format: [UInt8], _ arguments: [UInt64]) throws(AgentError) {
+    session.showOnConsole(try AgentFormat.expand(format, arguments, in: self))
+  }
 }

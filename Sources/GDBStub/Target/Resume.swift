@@ -20,15 +20,20 @@ public struct ResumeRequest: Equatable, Sendable {
   public var mode: Mode
   /// Linear addresses, ascending, each once.
   public var breakpoints: [UInt64]
+  /// Conditions of some of them: where none of an address's conditions holds, `ResumeControl.shouldReport` says no and
+  /// need not be asked.
+  public var conditions: [UInt64: [StopCondition]]
   /// Ascending by address, each once.
   public var watchpoints: [Watchpoint]
 
   public init(
-    _ direction: Direction, _ mode: Mode, breakpoints: [UInt64] = [], watchpoints: [Watchpoint] = []
+    _ direction: Direction, _ mode: Mode, breakpoints: [UInt64] = [], conditions: [UInt64: [StopCondition]] = [:],
+    watchpoints: [Watchpoint] = []
   ) {
     self.direction = direction
     self.mode = mode
     self.breakpoints = breakpoints
+    self.conditions = conditions
     self.watchpoints = watchpoints
   }
 }

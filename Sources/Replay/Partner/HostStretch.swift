@@ -80,7 +80,7 @@ final class HostStretch {
 
   /// Takes an instruction back that KVM completed in part or as a whole before its exception came to nothing.
   private func takeBack(_ state: inout CPUState) {
-    let code = LinearMemory(start, memory)
+    let code = LinearMemory(start.paging, memory)
     if state.rip == start.lstar, code.read(state.rcx &- 2, count: 2) == [0x0f, 0x05] {
       // SYSCALL went to the kernel's entry without leaving user mode, and met the page fault there.
       state.rip = state.rcx &- 2

@@ -272,7 +272,7 @@ final class PartneredKVMEngine: Engine, DeadlineEngine {
     defer { instructionsOfLastRun = done }
     for _ in 0..<mostUndefined {
       let state = try state()
-      let code = LinearMemory(state, memory).read(state.linearRIP, count: 15)
+      let code = LinearMemory(state.paging, memory).read(state.linearRIP, count: 15)
       let isInside = repeatedStringLength(code, is64Bit: state.is64Bit) != nil
       if !isInside, isAtPlace || isOpen && mayCloseWindow(code, is64Bit: state.is64Bit) { return nil }
       let exit = try runPartner(.instructions(1))

@@ -29,7 +29,7 @@ extension Timeline {
   /// Writes all bytes, or none; only in a diversion.
   public func write(_ bytes: [UInt8], linear address: UInt64) throws {
     try checkDiverted()
-    guard LinearMemory(try machine.state(), memory).write(bytes, at: address) else {
+    guard LinearMemory(try machine.state().paging, memory).write(bytes, at: address) else {
       throw TimelineError("\(hex(address)) is not mapped to memory")
     }
   }
@@ -47,7 +47,7 @@ extension Timeline {
   // MARK: running on without the recording
 
   func divert(_ request: TimelineRequest, _ control: any TimelineControl) throws -> TimelineStop {
-    machine.arm(breakpoints: request.breakpoints, watches: request.watches)
+    machine.arm(request)
     switch request.mode {
     case .step:
       repeat {

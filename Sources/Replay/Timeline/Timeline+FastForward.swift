@@ -114,7 +114,7 @@ extension Timeline {
     guard state.pendingEvent == nil, !state.nmiPending, state.interruptShadow == 0, state.rflags & trapFlag == 0 else {
       return false
     }
-    let code = LinearMemory(state, memory).read(state.linearRIP, count: 15)
+    let code = LinearMemory(state.paging, memory).read(state.linearRIP, count: 15)
     return repeatedStringLength(code, is64Bit: state.is64Bit) == nil
   }
 

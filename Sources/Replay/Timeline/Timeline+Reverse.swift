@@ -218,8 +218,9 @@ extension Timeline {
     until end: Moment, before here: Moment, most: Int, _ request: TimelineRequest, _ items: [SearchItem],
     _ control: any TimelineControl
   ) throws -> SearchResult {
-    machine.arm(breakpoints: request.breakpoints, watches: request.watches)
+    machine.arm(request)
     _ = machine.engine.takeWordAccesses()
+    _ = machine.engine.takeRefusedStops()
     let start = moment
     var hits = KnownHits(request, from: start, to: end)
     var tally = SearchTally()
@@ -235,6 +236,10 @@ extension Timeline {
       count += 1
     }
     func found() -> SearchResult {
+      for address in machine.engine.takeRefusedStops() {
+        tally.met(breakpointAt: address)
+        hits.noteRefusal()
+      }
       for item in tally.missing(of: items) { searched.insert(item, from: start, to: end) }
       for accesses in machine.engine.takeWordAccesses() {
         searchedPages.insert(ExploredStretch(from: start, to: end, traces: accesses))

@@ -30,11 +30,16 @@ public struct TimelineRequest: Sendable {
   public var mode: Mode
   /// Linear addresses.
   public var breakpoints: [UInt64]
+  /// By address: where none of them holds, `TimelineControl.shouldReport` would say no and need not be asked.
+  public var conditions: [UInt64: [StopCondition]]
   public var watches: [WatchRange]
 
-  public init(_ mode: Mode, breakpoints: [UInt64] = [], watches: [WatchRange] = []) {
+  public init(
+    _ mode: Mode, breakpoints: [UInt64] = [], conditions: [UInt64: [StopCondition]] = [:], watches: [WatchRange] = []
+  ) {
     self.mode = mode
     self.breakpoints = breakpoints
+    self.conditions = conditions
     self.watches = watches
   }
 }
@@ -175,7 +180,7 @@ public final class Timeline {
   /// Up to `count` bytes at a linear address, through the guest's page tables, as far as they can be read.
   public func read(linear address: UInt64, count: Int) -> [UInt8] {
     guard let state = try? machine.state() else { return [] }
-    return LinearMemory(state, memory).read(address, count: count)
+    return LinearMemory(state.paging, memory).read(address, count: count)
   }
 
   /// The same through the page tables of an address space, whichever the machine is in.
@@ -192,7 +197,7 @@ public final class Timeline {
   private func view(of space: AddressSpace) -> LinearMemory? {
     guard var state = try? machine.state() else { return nil }
     state.cr3 = space.root
-    return LinearMemory(state, memory)
+    return LinearMemory(state.paging, memory)
   }
 
   /// The machine is in an address space, as far as an address goes.
@@ -214,7 +219,7 @@ public final class Timeline {
   }
 
   private func run(_ request: TimelineRequest, _ control: any TimelineControl) throws -> TimelineStop {
-    machine.arm(breakpoints: request.breakpoints, watches: request.watches)
+    machine.arm(request)
     switch request.mode {
     case .step: return try step(control)
     case .continue: return try run(to: .end, control)

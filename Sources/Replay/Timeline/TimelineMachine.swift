@@ -49,6 +49,7 @@ final class TimelineMachine {
   private var foundPlaces: [UInt64: UInt64] = [:]
 
   private(set) var breakpoints: Set<UInt64> = []
+  private var conditions: [UInt64: [StopCondition]] = [:]
   private(set) var watches: [WatchRange] = []
   /// Where the fingerprint that comes next may be.
   private var fingerprintAddress: UInt64?
@@ -100,8 +101,13 @@ final class TimelineMachine {
   // MARK: breakpoints and watchpoints
 
   /// What stops the machine from now on. A place where it stands already does not.
-  func arm(breakpoints: [UInt64], watches: [WatchRange]) {
+  func arm(_ request: TimelineRequest) {
+    arm(breakpoints: request.breakpoints, conditions: request.conditions, watches: request.watches)
+  }
+
+  func arm(breakpoints: [UInt64], conditions: [UInt64: [StopCondition]] = [:], watches: [WatchRange]) {
     self.breakpoints = Set(breakpoints)
+    self.conditions = conditions
     self.watches = watches
     lookedAt = place
     _ = engine.takeDebugStop()
@@ -124,8 +130,12 @@ final class TimelineMachine {
 
   private func setEngineBreakpoints() {
     var all = breakpoints
-    if let fingerprintAddress { all.insert(fingerprintAddress) }
-    engine.setBreakpoints(all.sorted())
+    var deciding = conditions
+    if let fingerprintAddress {
+      all.insert(fingerprintAddress)
+      deciding[fingerprintAddress] = nil
+    }
+    engine.setBreakpoints(all.sorted(), conditions: deciding)
   }
 
   private func expect(_ fingerprint: Fingerprint?) {

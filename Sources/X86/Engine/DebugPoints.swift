@@ -30,7 +30,12 @@ public struct DebugWatch: Equatable, Sendable {
 extension SoftwareEngine {
   /// Makes `run` stop before the instructions at these linear addresses, as `.until` does: the first instruction of a
   /// run is not looked at. The guest's own debug registers are left alone.
-  public func setBreakpoints(_ addresses: [UInt64]) {
+  ///
+  /// - Parameter conditions: of some of them: runs go on where none of an address's conditions holds. A run may stop
+  ///   there all the same, so that the caller asks them too.
+  public func setBreakpoints(_ addresses: [UInt64], conditions: [UInt64: [StopCondition]] = [:]) {
+    core.stopConditions.set(conditions)
+    cpu[SystemSlot.hasStopConditions] = conditions.isEmpty ? 0 : 1
     let new = Set(addresses)
     guard new != core.breakpoints else { return }
     core.breakpoints = new
@@ -110,8 +115,10 @@ extension CPU {
     return isStop(linear) && !isFilteredOut(linear)
   }
 
-  /// The general registers, or the word of memory, are not those that a stop at this linear address is for.
+  /// A stop at this linear address is not wanted: its conditions do not hold, or the general registers, or the word of
+  /// memory, are not those that it is for.
   @inline(__always) func isFilteredOut(_ linear: UInt64) -> Bool {
+    if s[SystemSlot.hasStopConditions] != 0, isRefused(linear) { return true }
     guard s[SystemSlot.hasFilter] != 0, s[SystemSlot.filterAddress] == linear else { return false }
     let registers = UnsafeRawPointer(s).loadUnaligned(as: SIMD16<UInt64>.self)
     let wanted = UnsafeRawPointer(s + SystemSlot.filterRegisters).loadUnaligned(as: SIMD16<UInt64>.self)

@@ -13,6 +13,7 @@ final class CPUCore {
   private(set) lazy var footprint = FootprintTable()
   /// A debugger's breakpoints (linear addresses) and watched ranges.
   var breakpoints: Set<UInt64> = []
+  let stopConditions: StopConditions
   var watches: [DebugWatch] = []
   let watchedPages = WatchedPagesTable()
   private let pageUse: UnsafeMutablePointer<UInt8>
@@ -29,6 +30,8 @@ final class CPUCore {
     scratch.initialize(to: Instruction())
     cpu[Slot.scratchOp] = UInt64(UInt(bitPattern: scratch))
     blocks = BlockCache(cpu: cpu, pageCount: memory.pageCount)
+    stopConditions = StopConditions(cpu: cpu, memory: memory)
+    cpu[SystemSlot.stopConditions] = UInt64(UInt(bitPattern: Unmanaged.passUnretained(stopConditions).toOpaque()))
     describeMemory()
     cpu[SystemSlot.translatesAfter] = HostCode.isWanted ? Translator.threshold : 0
     cpu[SystemSlot.watchedPages] = UInt64(UInt(bitPattern: watchedPages.words))

@@ -61,6 +61,9 @@ enum SystemSlot {
   static var blocks: Int { Slot.systemScratch + 51 }
   /// The address of the TLB entry that translated code has used for the stack last.
   static var stackEntry: Int { Slot.systemScratch + 52 }
+  /// Some of the breakpoints have conditions, and the `StopConditions`.
+  static var hasStopConditions: Int { Slot.systemScratch + 53 }
+  static var stopConditions: Int { Slot.systemScratch + 54 }
   /// What translated code keeps while it looks for an address.
   static var translatedScratch: Int { Slot.systemScratch + 50 }
 }

@@ -66,11 +66,13 @@ import VMMCore
     #expect(alone.count { $0.cost > 800_000 } > 1)
   }
 
-  /// An instruction that is executed all the time, under a condition that never holds.
-  @Test func aConditionThatNeverHolds() throws {
+  /// An instruction that is executed all the time, under a condition that never holds, whoever says so.
+  @Test(arguments: [false, true]) func aConditionThatNeverHolds(inEngine: Bool) throws {
     let timeline = try compute()
     _ = try timeline.seek(.instruction(try #require(timeline.totalInstructions) / 2))
-    let busy = TimelineRequest(.continue, breakpoints: [try timeline.state().linearRIP])
+    let address = try timeline.state().linearRIP
+    let zero = StopCondition(programs: [try #require(AgentExpression([0x22, 0, 0x27]))], registers: [])
+    let busy = TimelineRequest(.continue, breakpoints: [address], conditions: inEngine ? [address: [zero]] : [:])
     func never(_ condition: UInt8?) -> Permissive {
       let control = Permissive()
       control.condition = { _ in false }
@@ -86,7 +88,8 @@ import VMMCore
     #expect(try search(timeline, busy, never(nil)).cost > 800_000)
     let any = Permissive()
     any.dependsOn = [3]
-    #expect(try search(timeline, busy, any).place != first.place)
+    let always = TimelineRequest(.continue, breakpoints: [address])
+    #expect(try search(timeline, always, any).place != first.place)
   }
 
   /// Wherever a search is given up, who goes on from there finds what an undisturbed search finds: in a recording that

@@ -69,6 +69,51 @@ import VMMCore
     #expect(try timeline.state().rbp == 7)
   }
 
+  /// The same inside the engine: nobody is asked where it does not hold. By a register, and by memory.
+  @Test(arguments: [false, true]) func aConditionDecidesInTheEngine(byMemory: Bool) throws {
+    let timeline = try Timeline(path: TimelineFixture.race, options: manyCheckpoints)
+    let symbols = Symbols(ofGuest: "race")
+    let (increment, counter) = (symbols.address("increment"), symbols.address("counter"))
+    func value() -> UInt8? { timeline.read(linear: counter, count: 8).first }
+    let control = Permissive()
+    control.condition = { _ in (try? timeline.state().rbp) == 7 }
+    let asked = TimelineRequest(.continue, breakpoints: [increment])
+    #expect(try timeline.forward(asked, control: control) == .breakpoint)
+    let wanted = byMemory ? try #require(value()) : 7
+    let register: [UInt8] = [0x26, 0, 5]
+    let memory: [UInt8] = [0x24] + (0..<4).reversed().map { UInt8(truncatingIfNeeded: counter >> (8 * $0)) } + [0x1a]
+    let program = (byMemory ? memory : register) + [0x22, wanted, 0x13, 0x27]
+    let condition = StopCondition(
+      programs: [try #require(AgentExpression(program))], registers: (0..<16).map { .general($0) })
+    if byMemory { control.condition = { _ in value() == wanted } }
+    _ = try timeline.seek(.begin)
+    control.reports = 0
+    #expect(try timeline.forward(asked, control: control) == .breakpoint)
+    let place = try timeline.snapshot()
+    #expect(control.reports > 5)
+    let decided = TimelineRequest(.continue, breakpoints: [increment], conditions: [increment: [condition]])
+    _ = try timeline.seek(.begin)
+    control.reports = 0
+    #expect(try timeline.forward(decided, control: control) == .breakpoint)
+    #expect(try timeline.snapshot() == place)
+    #expect(control.reports == 1)
+    while try timeline.forward(decided, control: control) == .breakpoint {}
+    control.reports = 0
+    while try timeline.backward(decided, control: control) == .breakpoint, try timeline.snapshot() != place {}
+    #expect(try timeline.snapshot() == place)
+    // A condition without a value asks, and so does one that needs more than the engine knows.
+    for unknown in [[0x22, 1, 0x22, 0, 0x05, 0x27], [0x26, 0, 99, 0x27]] as [[UInt8]] {
+      let condition = StopCondition(
+        programs: [try #require(AgentExpression(unknown))], registers: (0..<16).map { .general($0) })
+      _ = try timeline.seek(.begin)
+      control.reports = 0
+      let request = TimelineRequest(.continue, breakpoints: [increment], conditions: [increment: [condition]])
+      #expect(try timeline.forward(request, control: control) == .breakpoint)
+      #expect(try timeline.snapshot() == place)
+      #expect(control.reports > 5)
+    }
+  }
+
   /// The demonstration: from the failing end back to the interrupt between load and store.
   @Test func aWatchpointFindsTheLostUpdate() throws {
     let timeline = try Timeline(path: TimelineFixture.race)

@@ -1,19 +1,18 @@
-internal import GuestMemory
-internal import VMMCore
+public import VMMCore
 
 /// Guest memory by linear address, as a debugger sees it: with supervisor rights, without setting accessed bits, in
 /// every paging mode (Intel SDM vol. 3, 5.3 to 5.5).
-struct LinearMemory {
-  private let state: CPUState
+public struct LinearMemory {
+  private let paging: PagingRegisters
   private let memory: GuestMemory
 
-  init(_ state: CPUState, _ memory: GuestMemory) {
-    self.state = state
+  public init(_ paging: PagingRegisters, _ memory: GuestMemory) {
+    self.paging = paging
     self.memory = memory
   }
 
   /// The bytes from `address` on that are mapped to RAM, at most `count`.
-  func read(_ address: UInt64, count: Int) -> [UInt8] {
+  public func read(_ address: UInt64, count: Int) -> [UInt8] {
     var bytes: [UInt8] = []
     for piece in pieces(of: address, count: count) {
       guard let part = memory.read(piece.physical, count: piece.count) else { break }
@@ -22,8 +21,19 @@ struct LinearMemory {
     return bytes
   }
 
+  /// A little-endian integer of `count` bytes (1 to 8); `nil` when not all of them are mapped to RAM.
+  public func integer(_ address: UInt64, count: Int) -> UInt64? {
+    let offset = Int(address & 0xfff)
+    if offset + 8 <= pageSize {
+      guard let physical = translate(address), let word = memory.load(physical, as: UInt64.self) else { return nil }
+      return count < 8 ? word & (1 << UInt64(8 * count) - 1) : word
+    }
+    let bytes = read(address, count: count)
+    return bytes.count == count ? bytes.reversed().reduce(0) { $0 << 8 | UInt64($1) } : nil
+  }
+
   /// Writes all bytes, or none and returns false.
-  func write(_ bytes: [UInt8], at address: UInt64) -> Bool {
+  public func write(_ bytes: [UInt8], at address: UInt64) -> Bool {
     let pieces = pieces(of: address, count: bytes.count)
     guard pieces.reduce(0, { $0 + $1.count }) == bytes.count,
       pieces.allSatisfy({ memory.region(holding: $0.physical, count: $0.count) != nil })
@@ -54,7 +64,7 @@ struct LinearMemory {
 
   /// The tables on the way to an address let user mode go on, as far as there are any (U/S of each entry; Intel SDM
   /// vol. 3, 5.6.1): memory of a process, also where nothing is there yet.
-  func isForUserMode(_ address: UInt64) -> Bool {
+  public func isForUserMode(_ address: UInt64) -> Bool {
     let user: UInt64 = 1 << 2
     var met: UInt64 = 0
     var common = UInt64.max
@@ -68,12 +78,12 @@ struct LinearMemory {
   /// `nil` when the address is not mapped, not canonical, or its tables lie outside RAM.
   ///
   /// - Parameter visit: gets the present entries on the way that say who may go on.
-  func translate(_ address: UInt64, visit: (UInt64) -> Void = { _ in }) -> GuestPhysicalAddress? {
-    let isLong = state.efer & 1 << 10 != 0
+  public func translate(_ address: UInt64, visit: (UInt64) -> Void = { _ in }) -> GuestPhysicalAddress? {
+    let isLong = paging.efer & 1 << 10 != 0
     let linear = isLong ? address : address & 0xffff_ffff
-    guard state.cr0 & 1 << 31 != 0 else { return GuestPhysicalAddress(linear) }
-    guard state.cr4 & 1 << 5 != 0 else { return translateClassic(linear, visit) }
-    let levels = isLong ? (state.cr4 & 1 << 12 != 0 ? 5 : 4) : 3
+    guard paging.cr0 & 1 << 31 != 0 else { return GuestPhysicalAddress(linear) }
+    guard paging.cr4 & 1 << 5 != 0 else { return translateClassic(linear, visit) }
+    let levels = isLong ? (paging.cr4 & 1 << 12 != 0 ? 5 : 4) : 3
     if isLong {
       let unused = UInt64(64 - 12 - 9 * levels)
       guard Int64(bitPattern: linear << unused) >> Int64(unused) == Int64(bitPattern: linear) else { return nil }
@@ -84,7 +94,7 @@ struct LinearMemory {
   /// 8-byte entries, 9 bits of the address a level; the top level of PAE paging has four.
   private func translate(_ linear: UInt64, levels: Int, _ visit: (UInt64) -> Void) -> GuestPhysicalAddress? {
     let frame: UInt64 = 0x000f_ffff_ffff_f000
-    var table = state.cr3 & (levels == 3 ? 0xffff_ffe0 : frame)
+    var table = paging.cr3 & (levels == 3 ? 0xffff_ffe0 : frame)
     for level in (0..<levels).reversed() {
       let shift = UInt64(12 + 9 * level)
       let isDirectoryPointer = levels == 3 && level == 2
@@ -104,10 +114,10 @@ struct LinearMemory {
 
   /// 32-bit paging: 4-byte entries, two levels, 4 MiB pages with PSE.
   private func translateClassic(_ linear: UInt64, _ visit: (UInt64) -> Void) -> GuestPhysicalAddress? {
-    let directory = GuestPhysicalAddress(state.cr3 & 0xffff_f000 | (linear >> 20 & 0xffc))
+    let directory = GuestPhysicalAddress(paging.cr3 & 0xffff_f000 | (linear >> 20 & 0xffc))
     guard let upper = memory.load(directory, as: UInt32.self), upper & 1 != 0 else { return nil }
     visit(UInt64(upper))
-    if upper & 1 << 7 != 0 && state.cr4 & 1 << 4 != 0 {
+    if upper & 1 << 7 != 0 && paging.cr4 & 1 << 4 != 0 {
       let base = UInt64(upper & 0xffc0_0000) | UInt64(upper >> 13 & 0xff) << 32
       return GuestPhysicalAddress(base | linear & 0x3f_ffff)
     }

@@ -1,13 +1,14 @@
 /// A program of gdb's agent expression machine (gdb manual, appendix F): the form in which breakpoint conditions and
 /// dynamic prints arrive. Checked when it is used, step by step: it comes from the client.
-struct AgentExpression: Equatable {
-  /// Longer programs are refused: conditions are some tens of bytes.
-  static let maximumLength = 16384
+public struct AgentExpression: Equatable, Sendable {
+  /// Bytes of the longest program: conditions are some tens of bytes.
+  public static let maximumLength = 16384
 
-  let code: [UInt8]
+  public let code: [UInt8]
 
-  init(_ code: [UInt8]) throws(PacketError) {
-    guard code.count <= AgentExpression.maximumLength else { throw .tooMuch }
+  /// `nil` for a program that is too long.
+  public init?(_ code: [UInt8]) {
+    guard code.count <= AgentExpression.maximumLength else { return nil }
     self.code = code
   }
 
@@ -56,7 +57,7 @@ struct AgentExpression: Equatable {
 }
 
 /// Why an expression has no value.
-enum AgentError: Error, Equatable {
+public enum AgentError: Error, Equatable {
   case invalidOperation(UInt8)
   /// The program or a jump leads outside the code.
   case outOfCode
@@ -66,15 +67,17 @@ enum AgentError: Error, Equatable {
   case noMemory(UInt64)
   case noRegister(Int)
   case tooManySteps
+  /// A dynamic print that cannot be carried out.
   case badFormat
 }
 
 /// What an expression may look at and where its output goes.
-protocol AgentEnvironment: AnyObject {
+public protocol AgentEnvironment: AnyObject {
   /// The register with the number that the target description gives it; `nil` when there is none, or none of at most
   /// 64 bits.
   func agentRegister(_ number: Int) -> UInt64?
-  /// Exactly `count` bytes of memory, or `nil`.
-  func agentMemory(at address: UInt64, count: Int) -> [UInt8]?
-  func agentPrint(_ text: [UInt8])
+  /// A little-endian integer of `count` bytes (1 to 8) at a linear address; `nil` when not all of them can be read.
+  func agentMemory(at address: UInt64, count: Int) -> UInt64?
+  /// Prints as C's `printf` would: the format is what the user typed between the quotes.
+  func agentPrint(_ format: [UInt8], _ arguments: [UInt64]) throws(AgentError)
 }

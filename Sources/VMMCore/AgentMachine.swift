@@ -1,33 +1,33 @@
-/// Executes one agent expression. Steps, stack and output are bounded: the expression may be anything.
-struct AgentMachine {
+/// Executes agent expressions. Steps, stack and output are bounded: the expression may be anything.
+public struct AgentMachine {
   static let maximumSteps = 10_000
   static let maximumStack = 256
 
-  private let code: [UInt8]
   private let environment: any AgentEnvironment
+  private var code: [UInt8] = []
   private var counter = 0
-  private var stack: [UInt64] = []
+  /// The values below `depth`: conditions are evaluated a hundred million times, so the room is made once.
+  private var stack = [UInt64](repeating: 0, count: maximumStack)
+  private var depth = 0
 
-  private init(_ expression: AgentExpression, _ environment: any AgentEnvironment) {
-    code = expression.code
-    self.environment = environment
-  }
+  /// A machine for many evaluations.
+  public init(in environment: any AgentEnvironment) { self.environment = environment }
 
   /// The value on top of the stack at the end; 0 when the stack is empty.
-  static func evaluate(
-    _ expression: AgentExpression, in environment: any AgentEnvironment
-  ) throws(AgentError) -> UInt64 {
-    var machine = AgentMachine(expression, environment)
-    for _ in 0..<maximumSteps {
-      let byte = try machine.fetch()
+  public mutating func evaluate(_ expression: AgentExpression) throws(AgentError) -> UInt64 {
+    code = expression.code
+    counter = 0
+    depth = 0
+    for _ in 0..<AgentMachine.maximumSteps {
+      let byte = try fetch()
       guard let operation = AgentExpression.Operation(rawValue: byte) else { throw .invalidOperation(byte) }
-      if operation == .end { return machine.stack.last ?? 0 }
-      try machine.execute(operation)
+      if operation == .end { return depth > 0 ? stack[depth - 1] : 0 }
+      try execute(operation)
     }
     throw .tooManySteps
   }
 
-  private mutating func execute(_ operation: AgentExpression.Operation) throws(AgentError) {
+  @inline(__always) private mutating func execute(_ operation: AgentExpression.Operation) throws(AgentError) {
     switch operation {
     case .add, .subtract, .multiply, .divideSigned, .divideUnsigned, .remainderSigned, .remainderUnsigned, .shiftLeft,
       .shiftRightSigned, .shiftRightUnsigned, .bitAnd, .bitOr, .bitXor, .equal, .lessSigned, .lessUnsigned:
@@ -55,7 +55,7 @@ struct AgentMachine {
   }
 
   /// Binary operations: `left` was pushed first.
-  private static func combine(
+  @inline(__always) private static func combine(
     _ operation: AgentExpression.Operation, _ left: UInt64, _ right: UInt64
   ) throws(AgentError) -> UInt64 {
     let (signedLeft, signedRight) = (Int64(bitPattern: left), Int64(bitPattern: right))
@@ -107,10 +107,8 @@ struct AgentMachine {
 
   private mutating func read(_ count: Int) throws(AgentError) {
     let address = try pop()
-    guard let bytes = environment.agentMemory(at: address, count: count), bytes.count == count else {
-      throw .noMemory(address)
-    }
-    try push(bytes.reversed().reduce(0) { $0 << 8 | UInt64($1) })
+    guard let value = environment.agentMemory(at: address, count: count) else { throw .noMemory(address) }
+    try push(value)
   }
 
   private mutating func pushRegister() throws(AgentError) {
@@ -129,21 +127,24 @@ struct AgentMachine {
   private mutating func arrange(_ operation: AgentExpression.Operation) throws(AgentError) {
     switch operation {
     case .duplicate:
-      guard let top = stack.last else { throw .stackUnderflow }
-      try push(top)
+      try pick(0)
     case .pop: _ = try pop()
     case .swap:
-      guard stack.count >= 2 else { throw .stackUnderflow }
-      stack.swapAt(stack.count - 1, stack.count - 2)
-    case .pick:
-      let depth = Int(try operand(1))
-      guard depth < stack.count else { throw .stackUnderflow }
-      try push(stack[stack.count - 1 - depth])
+      guard depth >= 2 else { throw .stackUnderflow }
+      stack.swapAt(depth - 1, depth - 2)
+    case .pick: try pick(Int(try operand(1)))
     default:
       // a b c becomes c a b.
-      guard stack.count >= 3 else { throw .stackUnderflow }
-      stack.insert(stack.removeLast(), at: stack.count - 2)
+      guard depth >= 3 else { throw .stackUnderflow }
+      stack.swapAt(depth - 1, depth - 2)
+      stack.swapAt(depth - 2, depth - 3)
     }
+  }
+
+  /// Pushes what lies so far below the top.
+  private mutating func pick(_ distance: Int) throws(AgentError) {
+    guard distance < depth else { throw .stackUnderflow }
+    try push(stack[depth - 1 - distance])
   }
 
   /// Operands: argument count, length of the format with its NUL, the format. Stack, from the top: a function and a
@@ -158,29 +159,31 @@ struct AgentMachine {
     _ = try pop()
     var arguments: [UInt64] = []
     for _ in 0..<argumentCount { arguments.append(try pop()) }
-    environment.agentPrint(try AgentFormat.expand(format, arguments, in: environment))
+    try environment.agentPrint(format, arguments)
   }
 
-  private mutating func fetch() throws(AgentError) -> UInt8 {
+  @inline(__always) private mutating func fetch() throws(AgentError) -> UInt8 {
     guard counter < code.count else { throw .outOfCode }
     defer { counter += 1 }
     return code[counter]
   }
 
   /// An operand in the code, big-endian.
-  private mutating func operand(_ count: Int) throws(AgentError) -> UInt64 {
+  @inline(__always) private mutating func operand(_ count: Int) throws(AgentError) -> UInt64 {
     var value: UInt64 = 0
     for _ in 0..<count { value = value << 8 | UInt64(try fetch()) }
     return value
   }
 
-  private mutating func push(_ value: UInt64) throws(AgentError) {
-    guard stack.count < AgentMachine.maximumStack else { throw .stackOverflow }
-    stack.append(value)
+  @inline(__always) private mutating func push(_ value: UInt64) throws(AgentError) {
+    guard depth < AgentMachine.maximumStack else { throw .stackOverflow }
+    stack[depth] = value
+    depth += 1
   }
 
-  private mutating func pop() throws(AgentError) -> UInt64 {
-    guard let value = stack.popLast() else { throw .stackUnderflow }
-    return value
+  @inline(__always) private mutating func pop() throws(AgentError) -> UInt64 {
+    guard depth > 0 else { throw .stackUnderflow }
+    depth -= 1
+    return stack[depth]
   }
 }
