@@ -1,5 +1,5 @@
-/// Decides inside an engine whether a debugger's stop before an instruction is worth leaving the engine for. It looks at
-/// registers and memory alone, so that the answer is the same whenever the machine comes to the same place.
+/// Decides inside an engine whether a debugger's stop before an instruction is worth leaving the engine for. It looks
+/// at registers and memory alone, so that the answer is the same whenever the machine comes to the same place.
 public struct StopCondition: Equatable, Sendable {
   /// One of them gives another value than 0 where the stop is wanted; none means everywhere. One without a value wants
   /// it too: whoever is asked then can say why.
