@@ -31,9 +31,11 @@ public final class TraceWriter {
   private var failure: TraceError?
   private var isClosed = false
   private var onlyWhole = false
+  /// The guest, where it is not in the file yet.
+  private var preparation: GuestPreparation?
 
-  /// Begins the file and writes everything that a replay needs before the first event. Errors leave what is there as
-  /// it is.
+  /// Begins the file and writes everything that a replay needs before the first event; a large guest is only in it
+  /// with the first of the events. Errors leave what is there as it is.
   /// - Parameter onlyWhole: the file gets its name when it is closed, and not before.
   public convenience init(
     path: String, header: TraceHeader, machine: InitialMachine, onlyWhole: Bool = false
@@ -51,6 +53,8 @@ public final class TraceWriter {
     try begin(description, machine)
     file.isWorthKeeping = true
   }
+
+  deinit { try? finishGuest() }
 
   /// The payload of the machine chunk. Errors: the format cannot hold it.
   static func description(of header: TraceHeader, _ machine: InitialMachine) throws(TraceError) -> [UInt8] {
@@ -99,12 +103,13 @@ public final class TraceWriter {
   public func close(elapsed now: UInt64) throws(TraceError) {
     guard !isClosed else { return }
     try flush(elapsed: now)
+    try finishGuest()
     let indexOffset = file.size
-    for entries in IndexCoding.encode(chunks) { try write(.index, entries, flags: .optional) }
+    for entries in IndexCoding.encode(chunks) { try write(PreparedChunk(.index, entries, flags: .optional)) }
     var closing = ByteWriter()
     closing.append64(indexOffset)
     closing.append64(ordinal)
-    try write(.closing, closing.bytes, compress: false)
+    try write(PreparedChunk(.closing, closing.bytes, compress: false))
     try takePlace()
     isClosed = true
   }
@@ -113,31 +118,20 @@ public final class TraceWriter {
 extension TraceWriter {
   private func begin(_ description: [UInt8], _ machine: InitialMachine) throws(TraceError) {
     try file.append(TraceFormat.fileHeader)
-    try write(.machine, description)
-    for image in machine.images {
-      try write(.image, ImageRecord(image).encoded())
-      var start = 0
-      while start < image.bytes.count {
-        let end = min(start + TraceFormat.imagePieceSize, image.bytes.count)
-        try write(.imagePiece, [UInt8](image.bytes[start..<end]))
-        start = end
-      }
-    }
-    // The state comes last: where it stands, the guest is whole.
-    try write(machine.placements)
-    try write(.state, machine.state.encoded())
+    try write(PreparedChunk(.machine, description))
+    preparation = GuestPreparation(machine)
+    if preparation == nil { try writeGuest(PreparedChunk.chunks(of: machine)) }
   }
 
-  private func write(_ placements: [Placement]) throws(TraceError) {
-    var out = ByteWriter()
-    for placement in placements {
-      PlacementCoding.append(placement, to: &out)
-      if out.count >= TraceFormat.imagePieceSize {
-        try write(.placements, out.bytes)
-        out.removeAll()
-      }
-    }
-    if out.count > 0 { try write(.placements, out.bytes) }
+  /// The guest is in the file from here on.
+  private func finishGuest() throws(TraceError) {
+    guard let preparation else { return }
+    self.preparation = nil
+    try writeGuest(preparation.take())
+  }
+
+  private func writeGuest(_ chunks: [PreparedChunk]) throws(TraceError) {
+    for chunk in chunks { try write(chunk, firstOrdinal: 0, elapsed: 0) }
   }
 
   private func check(_ accepted: Bool) throws(TraceError) {
@@ -153,7 +147,8 @@ extension TraceWriter {
   private func cut() throws(TraceError) {
     try check(true)
     guard encoder.out.count > 0 else { return }
-    try write(.events, encoder.out.bytes, firstOrdinal: chunkOrdinal)
+    try finishGuest()
+    try write(PreparedChunk(.events, encoder.out.bytes), firstOrdinal: chunkOrdinal)
     chunkOrdinal = ordinal
     encoder.reset()
     if ordinal > 0, !onlyWhole { try takePlace() }
@@ -167,18 +162,16 @@ extension TraceWriter {
   }
 
   private func write(
-    _ kind: ChunkKind, _ raw: [UInt8], flags: ChunkFlags = [], firstOrdinal: UInt64? = nil, compress: Bool = true
+    _ chunk: PreparedChunk, firstOrdinal: UInt64? = nil, elapsed: UInt64? = nil
   ) throws(TraceError) {
-    let block = compress ? LZ4Block.compress(raw) : nil
-    let stored = block ?? raw
     let header = ChunkHeader(
-      kind: kind, flags: block == nil ? flags : flags.union(.compressed), sequence: UInt32(chunks.count),
-      storedSize: UInt32(stored.count), rawSize: UInt32(raw.count), firstOrdinal: firstOrdinal ?? ordinal,
-      elapsed: elapsed, payloadDigest: Digest.of(stored))
+      kind: chunk.kind, flags: chunk.flags, sequence: UInt32(chunks.count), storedSize: UInt32(chunk.stored.count),
+      rawSize: UInt32(chunk.rawSize), firstOrdinal: firstOrdinal ?? ordinal, elapsed: elapsed ?? self.elapsed,
+      payloadDigest: chunk.digest)
     let encoded = header.encoded(key: key)
     let info = ChunkInfo(header, offset: file.size)
     do throws(TraceError) {
-      try file.append(encoded + stored)
+      try file.append(encoded + chunk.stored)
     } catch {
       let kept = isInPlace && chunkOrdinal > 0 ? "; the events before \(chunkOrdinal) are in it" : ""
       let whole = TraceError(error.kind, error.description + kept)
