@@ -21,6 +21,8 @@ struct Block {
   var nextInBucket: Int32 = -1
   var nextInPage: Int32 = -1
   var nextInSecondPage: Int32 = -1
+  /// The next one whose RIP lies in a page of the same linear bucket.
+  var nextInLinearBucket: Int32 = -1
   /// The footprint (`BlockCache.round`) that it has been noted in.
   var noted: UInt32 = 0
 
@@ -34,6 +36,7 @@ final class BlockCache {
   static let arenaCapacity = 1 << 18
   static let blockCapacity = 1 << 16
   static let bucketCount = 1 << 14
+  static let linearBucketCount = 1 << 12
 
   private let cpu: CPU
   private let pageCount: Int
@@ -42,10 +45,15 @@ final class BlockCache {
   private let blocks: UnsafeMutablePointer<Block>
   private var blockCount = 0
   private let buckets: UnsafeMutablePointer<Int32>
+  /// Blocks by the page of RIP, those too that have been retired.
+  private let linearBuckets: UnsafeMutablePointer<Int32>
+  /// Of some blocks RIP is not the linear address.
+  private var hasSegmentedCode = false
   /// For each page of guest memory its first block + 1, and which 64-byte pieces of it blocks cover.
   private let pageBlocks: UnsafeMutablePointer<Int32>
   private let pageCover: UnsafeMutablePointer<UInt64>
   private let jumps: UnsafeMutablePointer<UInt64>
+  private var sets = JumpCacheSets()
   /// The branches that are linked to another block.
   private var links: [Op] = []
   /// Counts the footprints.
@@ -66,16 +74,18 @@ final class BlockCache {
     arena = BlockCache.zeroed(BlockCache.arenaCapacity)
     blocks = BlockCache.zeroed(BlockCache.blockCapacity)
     buckets = BlockCache.zeroed(BlockCache.bucketCount)
+    linearBuckets = BlockCache.zeroed(BlockCache.linearBucketCount)
     pageBlocks = BlockCache.zeroed(pageCount)
     pageCover = BlockCache.zeroed(pageCount)
-    jumps = BlockCache.zeroed(JumpCache.entries * JumpCache.wordsPerEntry)
+    jumps = BlockCache.zeroed(JumpCache.sets * JumpCache.wordsPerSet)
     cpu[Slot.jumpCache] = UInt64(UInt(bitPattern: jumps))
     cpu[SystemSlot.blocks] = UInt64(UInt(bitPattern: Unmanaged.passUnretained(self).toOpaque()))
     clear()
   }
 
   deinit {
-    for pointer: UnsafeMutableRawPointer in [.init(arena), .init(blocks), .init(buckets)] { free(pointer) }
+    for pointer: UnsafeMutableRawPointer in [.init(arena), .init(blocks)] { free(pointer) }
+    for pointer: UnsafeMutableRawPointer in [.init(buckets), .init(linearBuckets)] { free(pointer) }
     for pointer: UnsafeMutableRawPointer in [.init(pageBlocks), .init(pageCover), .init(jumps)] { free(pointer) }
   }
 
@@ -87,7 +97,11 @@ final class BlockCache {
 
   private func clear() {
     for bucket in 0..<BlockCache.bucketCount { buckets[bucket] = -1 }
-    for entry in 0..<JumpCache.entries { jumps[entry * JumpCache.wordsPerEntry + JumpCache.key] = .max }
+    for bucket in 0..<BlockCache.linearBucketCount { linearBuckets[bucket] = -1 }
+    hasSegmentedCode = false
+    for entry in 0..<JumpCache.sets * JumpCache.entries {
+      jumps[entry * JumpCache.wordsPerEntry + JumpCache.key] = .max
+    }
   }
 
   /// Forgets all blocks.
@@ -119,8 +133,15 @@ final class BlockCache {
       head.pointee.handler = .nop
       return
     }
-    let entry = jumps + JumpCache.offset(head.rip)
-    if entry[JumpCache.head] == UInt64(UInt(bitPattern: head)) { entry[JumpCache.code] = head.immediate }
+    forEachJump(to: head) { $0[JumpCache.code] = head.immediate }
+  }
+
+  /// The jump cache's entries that lead to a block.
+  private func forEachJump(to head: Op, _ body: (UnsafeMutablePointer<UInt64>) -> Void) {
+    for set in 0..<JumpCache.sets {
+      let entry = jumps + (set * JumpCache.wordsPerSet + JumpCache.offset(head.rip))
+      if entry[JumpCache.head] == UInt64(UInt(bitPattern: head)) { body(entry) }
+    }
   }
 
   /// `nil`, and no more blocks are to be translated, where there is no executable memory.
@@ -152,7 +173,9 @@ final class BlockCache {
   }
 
   private func forgetCodeInJumps() {
-    for entry in 0..<JumpCache.entries { jumps[entry * JumpCache.wordsPerEntry + JumpCache.code] = interpreted }
+    for entry in 0..<JumpCache.sets * JumpCache.entries {
+      jumps[entry * JumpCache.wordsPerEntry + JumpCache.code] = interpreted
+    }
   }
 
   /// The branch goes straight to the block at `target` from now on.
@@ -186,8 +209,25 @@ final class BlockCache {
   }
 }
 
+// The jump cache's sets.
+extension BlockCache {
+  /// Where a CR3 leads to has changed, or may have, for every one: a new epoch.
+  func forgetSpaces() -> UInt64 { sets.forgetAll(cr3: cpu[Slot.cr3]) }
+
+  /// CR3 has been loaded in long mode; the epoch under which ways from RIP to code are known there.
+  func enterSpace() -> UInt64 {
+    let epoch = sets.enter(cr3: cpu[Slot.cr3])
+    cpu[Slot.jumpCache] = UInt64(UInt(bitPattern: jumps + sets.current * JumpCache.wordsPerSet))
+    return epoch
+  }
+}
+
 // Lookup.
 extension BlockCache {
+  private func linearBucket(_ rip: UInt64) -> Int {
+    Int(truncatingIfNeeded: rip >> 12 & UInt64(BlockCache.linearBucketCount - 1))
+  }
+
   private func bucket(_ physical: UInt64, _ rip: UInt64) -> Int {
     Int(truncatingIfNeeded: (physical ^ physical >> 14 ^ rip >> 20) & UInt64(BlockCache.bucketCount - 1))
   }
@@ -223,7 +263,7 @@ extension BlockCache {
   }
 
   private func remember(_ rip: UInt64, _ op: Op) -> Op {
-    let entry = jumps + JumpCache.offset(rip)
+    let entry = jumps + (sets.current * JumpCache.wordsPerSet + JumpCache.offset(rip))
     entry[JumpCache.rip] = rip
     entry[JumpCache.key] = cpu[Slot.translationKey]
     entry[JumpCache.head] = UInt64(UInt(bitPattern: op))
@@ -259,6 +299,10 @@ extension BlockCache {
     let bucket = bucket(block.physical, block.rip)
     block.nextInBucket = buckets[bucket]
     buckets[bucket] = index
+    let linearBucket = linearBucket(block.rip)
+    block.nextInLinearBucket = linearBuckets[linearBucket]
+    linearBuckets[linearBucket] = index
+    if cpu[Slot.codeBase] != 0 { hasSegmentedCode = true }
     let firstPage = pageIndex(block.physical)
     if let page = firstPage {
       block.nextInPage = pageBlocks[page] - 1
@@ -298,6 +342,22 @@ extension BlockCache {
 
 // Invalidation.
 extension BlockCache {
+  /// Forgets the blocks with an instruction at a linear address: runs are to stop there from now on, or no more. None
+  /// may be being executed.
+  func invalidate(linear: UInt64) {
+    // There are few programs of which that has to be found out.
+    guard !hasSegmentedCode else { return flush() }
+    var index = linearBuckets[linearBucket(linear)]
+    while index >= 0 {
+      let block = blocks + Int(index)
+      let offset = linear &- block.pointee.rip
+      if offset < UInt64(block.pointee.length), let (_, page) = cpu.ram(block.pointee.physical) {
+        invalidate(page: page, offset: Int((block.pointee.physical + offset) & 0xfff), count: 1)
+      }
+      index = block.pointee.nextInLinearBucket
+    }
+  }
+
   /// Forgets the blocks that were decoded from these bytes of a page of guest memory. Operations of theirs that are
   /// being executed, or that others are linked to, become `.stale`: whoever comes to one looks its RIP up again.
   func invalidate(page: Int, offset: Int, count: Int) {
@@ -388,27 +448,10 @@ extension BlockCache {
     }
     let first = arena + Int(block.pointee.firstOp)
     translator?.unbind(first)
-    // The direct way must not lead to a stale operation: it would lead there again.
-    let jump = jumps + JumpCache.offset(block.pointee.rip)
-    if jump[JumpCache.head] == UInt64(UInt(bitPattern: first)) { jump[JumpCache.key] = .max }
+    // No direct way must lead to a stale operation: it would lead there again.
+    forEachJump(to: first) { $0[JumpCache.key] = .max }
     for number in 0..<Int(block.pointee.opCount) where (first + number).handler != .dispatch {
       (first + number).pointee.handler = .stale
     }
-  }
-}
-
-/// The direct way from RIP to a block.
-enum JumpCache {
-  static var entries: Int { 2048 }
-  static var wordsPerEntry: Int { 4 }
-  /// The words of an entry: RIP, the translation key that it holds under, the block's head, and where translated code
-  /// goes on for it (`Translator.interpreted` where there is no code).
-  static var rip: Int { 0 }
-  static var key: Int { 1 }
-  static var head: Int { 2 }
-  static var code: Int { 3 }
-
-  @inline(__always) static func offset(_ rip: UInt64) -> Int {
-    (Int(truncatingIfNeeded: rip ^ rip &>> 11) & (entries &- 1)) &* wordsPerEntry
   }
 }

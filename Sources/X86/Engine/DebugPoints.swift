@@ -36,11 +36,12 @@ extension SoftwareEngine {
   public func setBreakpoints(_ addresses: [UInt64], conditions: [UInt64: [StopCondition]] = [:]) {
     core.stopConditions.set(conditions)
     cpu[SystemSlot.hasStopConditions] = conditions.isEmpty ? 0 : 1
-    let new = Set(addresses)
-    guard new != core.breakpoints else { return }
-    core.breakpoints = new
+    guard addresses != core.breakpointList else { return }
+    let (old, new) = (core.breakpoints, Set(addresses))
+    let changed = core.breakpointList.filter { !new.contains($0) } + addresses.filter { !old.contains($0) }
+    (core.breakpoints, core.breakpointList) = (new, addresses)
     cpu[SystemSlot.hasBreakpoints] = new.isEmpty ? 0 : 1
-    core.blocks.flush()
+    for address in changed { core.blocks.invalidate(linear: address) }
   }
 
   public func setStopFilter(_ filter: StopFilter?) {

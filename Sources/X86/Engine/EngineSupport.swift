@@ -29,8 +29,14 @@ extension CPU {
 
 extension CPUCore {
   /// Makes `run` end soon. Any thread: the word is the only one that another thread touches.
-  func kick() {
-    let word = UnsafeMutableRawPointer(cpu.s + Slot.kick).assumingMemoryBound(to: Atomic<UInt64>.self)
-    word.pointee.store(1, ordering: .relaxed)
+  func kick() { cpu.kicks.pointee.store(1, ordering: .relaxed) }
+}
+
+extension CPU {
+  /// Forgets a kick that has come; one that comes meanwhile is not lost.
+  func takeKick() -> Bool { kicks.pointee.exchange(0, ordering: .relaxed) != 0 }
+
+  fileprivate var kicks: UnsafeMutablePointer<Atomic<UInt64>> {
+    UnsafeMutableRawPointer(s + Slot.kick).assumingMemoryBound(to: Atomic<UInt64>.self)
   }
 }

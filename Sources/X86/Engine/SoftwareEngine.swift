@@ -231,10 +231,7 @@ public final class SoftwareEngine: Engine {
 
   public func kick() { core.kick() }
 
-  private func takeKick() -> Bool {
-    defer { cpu[Slot.kick] = 0 }
-    return cpu[Slot.kick] != 0
-  }
+  private func takeKick() -> Bool { cpu.takeKick() }
 
   public var repeatIterations: UInt64 { cpu[Slot.eventKind] == 0 ? cpu[Slot.repeatIterations] : 0 }
 

@@ -50,7 +50,7 @@ extension CPU {
       if let end = settleEvents() { return end }
       deliveries = delivers ? deliveries + 1 : 0
       if s[Slot.kick] != 0, s[SystemSlot.hasFetched] == 0, mayTakeKick(deliveries) {
-        s[Slot.kick] = 0
+        _ = takeKick()
         return .kicked
       }
       if hasMoved, acceptsAwaitedInterrupt, mayTakeKick(deliveries) { return .interruptible }
@@ -140,10 +140,11 @@ extension CPU {
   /// The run stops before the instruction at this linear address (whatever it is; `nil`: nowhere). Looked at before
   /// each instruction but the first: callers that start at the address step over it first.
   func setStopAddress(_ linear: UInt64?) {
-    guard linear != (s[Slot.hasStopAddress] != 0 ? s[Slot.stopAddress] : nil) else { return }
+    let old = s[Slot.hasStopAddress] != 0 ? s[Slot.stopAddress] : nil
+    guard linear != old else { return }
     s[Slot.hasStopAddress] = linear == nil ? 0 : 1
     s[Slot.stopAddress] = linear ?? 0
-    core.blocks.flush()
+    for address in [old, linear].compactMap(\.self) { core.blocks.invalidate(linear: address) }
   }
 
   /// Delivers a pending event; what ends the run instead, if anything.
@@ -240,9 +241,7 @@ extension CPU {
     case ExitKind.none: return nil
     case ExitKind.pause:
       s[Slot.exitKind] = ExitKind.none
-      guard s[Slot.kick] != 0 else { return .iterations }
-      s[Slot.kick] = 0
-      return .kicked
+      return takeKick() ? .kicked : .iterations
     case ExitKind.step:
       s[Slot.exitKind] = ExitKind.none
       s[SystemSlot.mustStep] = 1

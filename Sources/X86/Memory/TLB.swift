@@ -108,12 +108,20 @@ extension CPU {
     }
     let root = newCR3 & PageEntry.address
     if let (_, page) = ram(root) { watch(page: page, physical: root, as: PageUse.pageTable) }
-    flushFetchTLB()
+    forgetFetches()
+    // Outside long mode the four entries at the top of PAE paging are loaded with CR3: the same one may lead elsewhere.
+    guard s[Slot.efer] & EFER.lma != 0 else { return newEpoch() }
+    s[Slot.epoch] = withBlocks { $0.enterSpace() }
+    makeTranslationKey()
   }
 
   private func flushFetchTLB() {
-    for index in stride(from: 0, to: 2 * FetchTLB.wordsPerContext, by: 2) { s[Slot.fetchTLB + index] = TLB.invalid }
+    forgetFetches()
     newEpoch()
+  }
+
+  private func forgetFetches() {
+    for index in stride(from: 0, to: 2 * FetchTLB.wordsPerContext, by: 2) { s[Slot.fetchTLB + index] = TLB.invalid }
   }
 
   /// Drops the translations of one linear page (INVLPG).
@@ -127,9 +135,9 @@ extension CPU {
     newEpoch()
   }
 
-  /// Ways from RIP to code that were cached so far no longer hold.
+  /// Ways from RIP to code that were cached so far no longer hold, in any address space.
   func newEpoch() {
-    s[Slot.epoch] &+= 1
+    s[Slot.epoch] = withBlocks { $0.forgetSpaces() }
     makeTranslationKey()
   }
 

@@ -13,6 +13,8 @@ final class CPUCore {
   private(set) lazy var footprint = FootprintTable()
   /// A debugger's breakpoints (linear addresses) and watched ranges.
   var breakpoints: Set<UInt64> = []
+  /// The same ones in order.
+  var breakpointList: [UInt64] = []
   let stopConditions: StopConditions
   var watches: [DebugWatch] = []
   let watchedPages = WatchedPagesTable()

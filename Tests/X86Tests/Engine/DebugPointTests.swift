@@ -78,4 +78,57 @@ import X86
     #expect(stops > 0)
     #expect(try other.engine.state().digest == board.engine.state().digest)
   }
+
+  /// The loop of the guest, once it is hot: the address of an instruction in it, and how many it has.
+  private func hotLoop(_ board: EngineBoard) throws -> (address: UInt64, length: UInt64) {
+    while (board.engine.retiredInstructions ?? 0) < 200_000 {
+      let exit = try board.engine.run(.instructions(200_000))
+      if exit != .stopped { #expect(board.handle(exit) == nil) }
+    }
+    let address = board.engine.linearRIP
+    var length: UInt64 = 0
+    repeat {
+      #expect(try board.engine.run(.instructions(1)) == .stopped)
+      length += 1
+    } while board.engine.linearRIP != address
+    return (address, length)
+  }
+
+  @Test func breakpointsComeAndGoInHotCode() throws {
+    let board = try EngineBoard(guest: "compute")
+    let engine = board.engine
+    let (address, length) = try hotLoop(board)
+    for turn in 0..<200 {
+      let start = try #require(engine.retiredInstructions)
+      engine.setBreakpoints(turn % 3 == 0 ? [] : [address])
+      #expect(try engine.run(.instructions(10 * length)) == .stopped)
+      let stop = turn % 3 == 0 ? nil : DebugStop.breakpoint(address)
+      #expect(engine.takeDebugStop() == stop)
+      #expect(engine.retiredInstructions == start + (stop == nil ? 10 : 1) * length)
+    }
+    // The place of a search, likewise.
+    engine.setBreakpoints([])
+    for turn in UInt64(0)..<100 {
+      let start = try #require(engine.retiredInstructions)
+      let limit = turn % 2 == 0 ? RunLimit.until(rip: address, within: 10 * length) : .instructions(3 * length)
+      #expect(try engine.run(limit) == .stopped)
+      #expect(engine.retiredInstructions == start + (turn % 2 == 0 ? 1 : 3) * length)
+    }
+  }
+
+  /// What is not touched by a breakpoint stays decoded and translated.
+  @Test func breakpointsElsewhereCostNothing() throws {
+    let board = try EngineBoard(guest: "compute")
+    let engine = board.engine
+    engine.measureTranslation { 0 }
+    let (address, length) = try hotLoop(board)
+    for _ in 0..<100 { _ = try engine.run(.instructions(10 * length)) }
+    let before = try #require(engine.translation?.blocks)
+    #expect(before > 0)
+    for turn in 0..<100 {
+      engine.setBreakpoints(turn % 2 == 0 ? [address - 0x100] : [])
+      _ = try engine.run(.instructions(10 * length))
+    }
+    #expect(engine.translation?.blocks == before)
+  }
 }
