@@ -11,7 +11,7 @@ struct BlockTranslator {
   let cpu: CPU
   let shared: SharedCode
   /// The block's code lies so many bytes behind the shared code.
-  private let distance: Int
+  let distance: Int
   /// Ways out: where they branch off, and the result.
   private var exits: [(from: Assembler.Branch, result: Result)] = []
   /// Where an access may be in another page than the last one.

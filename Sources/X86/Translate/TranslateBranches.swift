@@ -54,8 +54,15 @@ extension BlockTranslator {
   // MARK: stops
 
   /// Goes by the address to stop at when the stop is for other registers than these (`CPU.isFilteredOut`): looking for
-  /// a state costs some nanoseconds each time that its place is come to. All else is the interpreter's.
+  /// a state costs some nanoseconds each time that its place is come to. Conditions are asked. All else is the
+  /// interpreter's.
   mutating func passStop(_ op: Op) -> Outcome {
+    code.alu(ALU.cmp, slot(SystemSlot.hasStopConditions), immediate: 0, size: 8)
+    let isPlain = code.branch(.equal)
+    code.move(.rax, immediate: UInt64(UInt(bitPattern: op)))
+    code.call(backTo: shared.callFamily - distance)
+    let isAsked = code.jump()
+    code.place(isPlain)
     code.alu(ALU.cmp, slot(SystemSlot.hasFilter), immediate: 0, size: 8)
     leave(at: op, when: .equal)
     code.alu(ALU.cmp, slot(Slot.codeBase), immediate: 0, size: 8)
@@ -71,6 +78,7 @@ extension BlockTranslator {
     }
     leave(at: op)
     for pass in passes { code.place(pass) }
+    code.place(isAsked)
     return .next
   }
 

@@ -104,11 +104,12 @@ extension Translator {
   }
 }
 
-/// Carries out an operation by its family's code; 0 when it did not complete.
+/// Carries out an operation by its family's code, or goes by a place to stop at; 0 when it did not complete.
 private func executeByFamily(_ state: UnsafeMutableRawPointer, _ operation: UnsafeMutableRawPointer) -> UInt32 {
   let cpu = CPU(state.assumingMemoryBound(to: UInt64.self))
   let op = operation.assumingMemoryBound(to: Instruction.self)
   cpu.rip = cpu.nextRIP(op)
+  if op.handler == .stopHere { return cpu.isFilteredOut(cpu.codeLinear(op.rip)) ? 1 : 0 }
   return cpu.execute(op) ? 1 : 0
 }
 
