@@ -104,7 +104,10 @@ extension FuzzRun {
     return difference(host: state, here: program.after).isEmpty && machine.operands() == program.memoryAfter
   }
 
-  mutating func compareWithBlocks(_ program: FuzzProgram) -> [String] {
+  /// - Parameter isTranslated: every block is translated before it is executed; otherwise none is.
+  mutating func compareWithBlocks(_ program: FuzzProgram, isTranslated: Bool) -> [String] {
+    machine.core.cpu[SystemSlot.translatesAfter] = isTranslated ? 1 : 0
+    machine.core.blocks.flush()
     machine.load(program.start, memory: program.memory)
     machine.place(program.code + machine.closing, at: 0)
     let end = machine.runBlocks(program.code.count)

@@ -90,7 +90,8 @@ struct FuzzRun {
       found.append(Comparison(whom: "host", notes: compareWithHost(program)))
     }
     found.append(Comparison(whom: "KVM", notes: compareWithKVM(program)))
-    found.append(Comparison(whom: "blocks", notes: compareWithBlocks(program)))
+    found.append(Comparison(whom: "blocks", notes: compareWithBlocks(program, isTranslated: true)))
+    found.append(Comparison(whom: "interpreted blocks", notes: compareWithBlocks(program, isTranslated: false)))
     return found.filter { !$0.notes.isEmpty }
   }
 

@@ -111,12 +111,13 @@ final class KVMOracle {
     return true
   }
 
-  /// Seen where KVM emulates kernel mode: IRET refuses, seldom, a stack whose descriptor is in the local table.
+  /// Seen where KVM emulates kernel mode: IRET refuses, seldom, a stack whose descriptor is in the local table; here the
+  /// program goes on.
   private func refusesLocalStack(_ end: FuzzEnd, _ program: FuzzProgram, _ forms: [InstructionForm]) -> Bool {
     let stack = program.after.ss
     let refusal = FuzzEvent(vector: ExceptionVector.generalProtection, errorCode: UInt32(stack & 0xfffc))
-    guard machine.mode == .kernel64, program.end == .arrived, end == .event(refusal), stack & 4 != 0,
-      program.forms.last.flatMap({ forms[$0].systemOperation }) == .iret
+    guard machine.mode == .kernel64, end == .event(refusal), stack & 4 != 0,
+      program.forms.contains(where: { forms[$0].systemOperation == .iret })
     else { return false }
     leftOut["IRET refuses a stack of the local table", default: 0] += 1
     return true
