@@ -20,12 +20,16 @@ struct BreakpointTable {
     var commands: [AgentExpression] = []
     /// Stops in this address space only; `nil` for all.
     var space: AddressSpace?
+
+    fileprivate var stopsAlways: Bool { conditions.isEmpty && space == nil }
   }
 
   private var software: [UInt64: Breakpoint] = [:]
   private var hardware: [UInt64: Breakpoint] = [:]
   /// Every address that has a breakpoint, ascending, each once.
   private(set) var addresses: [UInt64] = []
+  /// Some have been set, since there were none at all, that do not stop always: a step need not look at each.
+  private var hasConditions = false
   /// Ascending by address.
   private(set) var watchpoints: [Watchpoint] = []
 
@@ -36,6 +40,7 @@ struct BreakpointTable {
   /// Setting one again replaces its conditions.
   mutating func insert(_ kind: Kind, at address: UInt64, _ breakpoint: Breakpoint) throws(PacketError) {
     guard count < BreakpointTable.maximumCount else { throw .tooMuch }
+    if !breakpoint.stopsAlways { hasConditions = true }
     switch kind {
     case .software: software[address] = breakpoint
     case .hardware: hardware[address] = breakpoint
@@ -53,6 +58,7 @@ struct BreakpointTable {
     let place = firstIndex(notBelow: address)
     guard place < addresses.count, addresses[place] == address else { return }
     if software[address] == nil, hardware[address] == nil { addresses.remove(at: place) }
+    if addresses.isEmpty { hasConditions = false }
   }
 
   mutating func insert(_ watchpoint: Watchpoint) throws(PacketError) {
@@ -90,10 +96,11 @@ struct BreakpointTable {
   ///
   /// - Parameter registers: what the client's numbers of registers stand for.
   func conditions(_ registers: [StopRegister?]) -> [UInt64: [StopCondition]] {
+    guard hasConditions else { return [:] }
     var conditions: [UInt64: [StopCondition]] = [:]
     for address in addresses {
       let here = breakpoints(at: address)
-      guard here.allSatisfy({ $0.commands.isEmpty && !($0.conditions.isEmpty && $0.space == nil) }) else { continue }
+      guard here.allSatisfy({ $0.commands.isEmpty && !$0.stopsAlways }) else { continue }
       conditions[address] = here.map {
         StopCondition(programs: $0.conditions, registers: registers, space: $0.space)
       }

@@ -21,11 +21,11 @@ final class StopConditions {
     machine = AgentMachine(in: viewed)
   }
 
-  /// By linear address: one of its conditions must hold.
+  /// By linear address: one of its conditions must hold. What was refused before stays known.
   func set(_ conditions: [UInt64: [StopCondition]]) {
     stops = conditions.mapValues { Stop($0) }
+    for address in refused { stops[address]?.isRefused = true }
     last = nil
-    refused = []
   }
 
   /// Where stops were refused since the last call.

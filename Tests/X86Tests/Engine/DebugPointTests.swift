@@ -131,4 +131,23 @@ import X86
     }
     #expect(engine.translation?.blocks == before)
   }
+
+  /// Where a condition has refused stops is told, whatever has been set meanwhile.
+  @Test func refusedStopsAreTold() throws {
+    let board = try EngineBoard(guest: "compute")
+    let engine = board.engine
+    let (address, length) = try hotLoop(board)
+    let never = StopCondition(programs: [try #require(AgentExpression([0x22, 0, 0x27]))], registers: [])
+    engine.setBreakpoints([address], conditions: [address: [never]])
+    for other in [address - 0x100, address - 0x200] {
+      let start = try #require(engine.retiredInstructions)
+      #expect(try engine.run(.instructions(10 * length)) == .stopped)
+      #expect(engine.retiredInstructions == start + 10 * length)
+      engine.setBreakpoints([other, address], conditions: [address: [never]])
+    }
+    #expect(engine.takeRefusedStops() == [address])
+    #expect(engine.takeRefusedStops() == [])
+    _ = try engine.run(.instructions(10 * length))
+    #expect(engine.takeRefusedStops() == [address])
+  }
 }

@@ -111,8 +111,8 @@ final class KVMOracle {
     return true
   }
 
-  /// Seen where KVM emulates kernel mode: IRET refuses, seldom, a stack whose descriptor is in the local table; here the
-  /// program goes on.
+  /// Seen where KVM emulates kernel mode: IRET refuses, seldom, a stack whose descriptor is in the local table; here
+  /// the program goes on.
   private func refusesLocalStack(_ end: FuzzEnd, _ program: FuzzProgram, _ forms: [InstructionForm]) -> Bool {
     let stack = program.after.ss
     let refusal = FuzzEvent(vector: ExceptionVector.generalProtection, errorCode: UInt32(stack & 0xfffc))
