@@ -112,7 +112,10 @@ struct EndingTests {
         "print $pc == $end", "delete", "continue", "print $pc == $end", "when",
       ])
     let places = output.split(separator: "\n").filter { $0.hasPrefix("position ") }
-    #expect(places.count == 3 && Set(places).count == 1, "\(name):\n\(output)")
+    // Its number may be unknown until the software engine has come there.
+    let positions = Set(places.compactMap { $0.split(separator: ",").first })
+    let counted = Set(places.filter { $0.contains("instruction") })
+    #expect(places.count == 3 && positions.count == 1 && counted.count <= 1, "\(name):\n\(output)")
     let words = places.first?.split { $0 == " " || $0 == "," } ?? []
     #expect(words.count > 3 && (words[1] == words[3] || words[1].hasPrefix(words[3])), "\(name): \(words)")
     // Where they were counted.
