@@ -171,8 +171,8 @@ private final class RunControl: ResumeControl {
   /// A condition without a value counts as true: the user sees the place and can look.
   private func holds(_ breakpoint: BreakpointTable.Breakpoint, in environment: ViewEnvironment) -> Bool {
     guard !breakpoint.conditions.isEmpty else { return true }
+    var machine = AgentMachine(in: environment)
     for condition in breakpoint.conditions {
-      var machine = AgentMachine(in: environment)
       guard let value = try? machine.evaluate(condition) else { return true }
       if value != 0 { return true }
     }
@@ -180,9 +180,9 @@ private final class RunControl: ResumeControl {
   }
 
   private func carryOut(_ commands: [AgentExpression], in environment: ViewEnvironment) {
+    var machine = AgentMachine(in: environment)
     for command in commands {
       do {
-        var machine = AgentMachine(in: environment)
         _ = try machine.evaluate(command)
       } catch {
         session.showOnConsole(Array("chronovisor: a dynamic print failed: \(error)\n".utf8))
