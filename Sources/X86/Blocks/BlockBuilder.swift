@@ -5,7 +5,8 @@ struct BlockBuilder {
   private static let maxInstructions = 60
 
   private let cpu: CPU
-  private let first: Op
+  private let first: OperationPointer
+  private let block: UnsafeMutablePointer<Block>
   private(set) var opCount = 0
   /// Bytes of code.
   private(set) var length = 0
@@ -13,9 +14,11 @@ struct BlockBuilder {
   private(set) var secondPage = Block.noPage
   private var instructions = 0
 
-  init(cpu: CPU, first: Op) {
+  /// Operations go to `first` and behind; its head is this block's.
+  init(cpu: CPU, first: OperationPointer, block: UnsafeMutablePointer<Block>) {
     self.cpu = cpu
     self.first = first
+    self.block = block
   }
 
   /// Decodes at RIP; false when the first instruction raised a fault.
@@ -32,8 +35,8 @@ struct BlockBuilder {
       guard decode(page, start + length, op) else {
         if instructions > 0 { break }
         // Faults, and instructions that cross pages.
-        guard cpu.fetch(into: op) else { return false }
-        if start + Int(op.pointee.length) > 0x1000 {
+        guard cpu.fetch(into: &op.decoded.pointee) else { return false }
+        if start + Int(op.instruction.pointee.length) > 0x1000 {
           secondPage = cpu.fetchAddress(cpu.nextLinear(linear & ~0xfff, 0x1000)).map { $0 & ~0xfff } ?? Block.noPage
         }
         ends = true
@@ -41,27 +44,28 @@ struct BlockBuilder {
         finish(body, linear)
         return true
       }
-      ends = BlockBuilder.endsBlock(op)
       take(op)
+      ends = BlockBuilder.endsBlock(op)
     }
     finish(body, linear)
     return true
   }
 
-  private mutating func take(_ op: Op) {
+  private mutating func take(_ op: OperationPointer) {
+    op.pointee = Operation(op.decoded.pointee)
     opCount += 1
     instructions += 1
-    length += Int(op.pointee.length)
+    length += Int(op.instruction.pointee.length)
   }
 
   /// Decodes what lies whole in the page; false for anything unusual.
-  private func decode(_ page: UnsafePointer<UInt8>, _ offset: Int, _ op: Op) -> Bool {
+  private func decode(_ page: UnsafePointer<UInt8>, _ offset: Int, _ op: OperationPointer) -> Bool {
     guard offset < 0x1000 else { return false }
     let rip = cpu.is64Bit ? cpu.rip &+ UInt64(length) : (cpu.rip &+ UInt64(length)) & 0xffff_ffff
     let available = min(0x1000 - offset, cpu.codeBytesInSegment(rip))
     guard available > 0 else { return false }
     var decoder = Decoder(bytes: page + offset, available: available, codeSize: cpu.codeSize, rip: rip)
-    return decoder.decode(into: op) == .decoded && cpu.isOffered(op)
+    return decoder.decode(into: &op.decoded.pointee) == .decoded && cpu.isOffered(op.decoded.pointee)
   }
 
   /// A block begins with an operation that counts how often it is entered; at the address to stop at, one that stops
@@ -69,24 +73,19 @@ struct BlockBuilder {
   private mutating func reserveHead(isStop: Bool) {
     for handler: Handler in isStop ? [.heat, .stopHere] : [.heat] {
       let op = first + opCount
-      op.pointee = Instruction()
-      op.pointee.handler = handler
-      op.pointee.rip = cpu.rip
+      put(handler, at: op, rip: cpu.rip)
       opCount += 1
     }
-    first.pointee.immediate = cpu[SystemSlot.translatesAfter]
-    if first.immediate == 0 { first.pointee.handler = .nop }
+    first.pointee.link = UInt64(UInt(bitPattern: block))
+    if cpu[SystemSlot.translatesAfter] == 0 { first.pointee.handler = .nop }
   }
 
   /// Adds the end, numbers the operations and chooses their fast forms.
   private mutating func finish(_ body: Int, _ linear: UInt64) {
     let last = first + (opCount - 1)
     let end = first + opCount
-    end.pointee = Instruction()
-    end.pointee.left = 0
-    end.pointee.rip = cpu.nextRIP(last)
-    end.pointee.immediate = end.pointee.rip
-    end.pointee.displacement = 0
+    put(.blockEnd, at: end, rip: cpu.nextRIP(last.instruction))
+    end.pointee.immediate = end.rip
     opCount += 1
     for number in 0..<instructions { (first + (body + number)).pointee.left = UInt8(instructions - number) }
     for number in 0..<body { (first + number).pointee.left = UInt8(instructions) }
@@ -94,11 +93,18 @@ struct BlockBuilder {
     Specialiser(cpu: cpu).specialise(first + body, count: instructions)
     // A conditional branch without a fast form has set RIP, as all others have; one with a fast form comes to the end
     // only where it is not taken.
-    end.pointee.handler = branches && !last.handler.isDirectConditional ? .dispatch : .blockEnd
+    if branches && !last.handler.isDirectConditional { end.pointee.handler = .dispatch }
+  }
+
+  /// An operation without an instruction.
+  private func put(_ handler: Handler, at op: OperationPointer, rip: UInt64) {
+    op.pointee = Operation(handler)
+    op.decoded.pointee = Instruction()
+    op.decoded.pointee.rip = rip
   }
 
   /// Instructions after which RIP, or how code is found and decoded, may be another.
-  static func endsBlock(_ op: Op) -> Bool {
+  static func endsBlock(_ op: OperationPointer) -> Bool {
     switch op.handler {
     case .jmp, .jcc, .call, .jmpRM, .callRM, .ret, .loop, .jcxz: true
     case .system:

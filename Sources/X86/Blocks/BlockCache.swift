@@ -25,6 +25,12 @@ struct Block {
   var nextInLinearBucket: Int32 = -1
   /// The footprint (`BlockCache.round`) that it has been noted in.
   var noted: UInt32 = 0
+  /// How often it is interpreted before it is translated (`.heat`).
+  var heat: UInt64 = 0
+  /// Where its host code is executed (`.translated`).
+  var code: UInt64 = 0
+  /// The first of the ways that lead straight to that code (`Translator.Binding`), by its number from 1 on; 0 for none.
+  var firstBinding = 0
 
   /// No address of a page.
   static var noPage: UInt64 { 1 }
@@ -33,14 +39,15 @@ struct Block {
 
 /// Decoded code: blocks by physical address, with a direct way from RIP (the jump cache). All of it is plain memory.
 final class BlockCache {
-  static let arenaCapacity = 1 << 18
+  static var arenaCapacity: Int { 1 << 18 }
   static let blockCapacity = 1 << 16
   static let bucketCount = 1 << 14
   static let linearBucketCount = 1 << 12
 
   private let cpu: CPU
   private let pageCount: Int
-  private let arena: Op
+  /// Operations, and behind them all their instructions (`OperationPointer.decoded`).
+  private let arena: OperationPointer
   private var used = 0
   private let blocks: UnsafeMutablePointer<Block>
   private var blockCount = 0
@@ -55,7 +62,7 @@ final class BlockCache {
   private let jumps: UnsafeMutablePointer<UInt64>
   private var sets = JumpCacheSets()
   /// The branches that are linked to another block.
-  private var links: [Op] = []
+  private var links: [OperationPointer] = []
   /// Counts the footprints.
   private var round: UInt32 = 0
   /// Counts the times that everything was dropped: pointers into the arena do not outlive it.
@@ -71,7 +78,7 @@ final class BlockCache {
   init(cpu: CPU, pageCount: Int) {
     self.cpu = cpu
     self.pageCount = pageCount
-    arena = BlockCache.zeroed(BlockCache.arenaCapacity)
+    arena = BlockCache.zeroed(2 * BlockCache.arenaCapacity)
     blocks = BlockCache.zeroed(BlockCache.blockCapacity)
     buckets = BlockCache.zeroed(BlockCache.bucketCount)
     linearBuckets = BlockCache.zeroed(BlockCache.linearBucketCount)
@@ -120,7 +127,7 @@ final class BlockCache {
   }
 
   /// A block that is hot: host code is made of it, where there can be any.
-  func translate(_ head: Op) {
+  func translate(_ head: OperationPointer) {
     guard let translator = translator ?? makeTranslator() else {
       head.pointee.handler = .nop
       return
@@ -133,11 +140,11 @@ final class BlockCache {
       head.pointee.handler = .nop
       return
     }
-    forEachJump(to: head) { $0[JumpCache.code] = head.immediate }
+    forEachJump(to: head) { $0[JumpCache.code] = head.block.pointee.code }
   }
 
   /// The jump cache's entries that lead to a block.
-  private func forEachJump(to head: Op, _ body: (UnsafeMutablePointer<UInt64>) -> Void) {
+  private func forEachJump(to head: OperationPointer, _ body: (UnsafeMutablePointer<UInt64>) -> Void) {
     for set in 0..<JumpCache.sets {
       let entry = jumps + (set * JumpCache.wordsPerSet + JumpCache.offset(head.rip))
       if entry[JumpCache.head] == UInt64(UInt(bitPattern: head)) { body(entry) }
@@ -156,8 +163,8 @@ final class BlockCache {
   }
 
   /// A way of translated code leads straight to where its branch is linked to from now on, if that is translated.
-  func bind(_ slot: UnsafeMutablePointer<UInt64>, _ branch: Op) {
-    if let target = Op(bitPattern: UInt(branch.displacement)) { translator?.bind(slot, to: target) }
+  func bind(_ slot: UnsafeMutablePointer<UInt64>, _ branch: OperationPointer) {
+    if let target = branch.linked { translator?.bind(slot, to: target) }
   }
 
   /// Every block is interpreted anew.
@@ -166,7 +173,7 @@ final class BlockCache {
       let head = arena + Int(blocks[index].firstOp)
       guard head.handler == .translated else { continue }
       head.pointee.handler = .heat
-      head.pointee.immediate = cpu[SystemSlot.translatesAfter]
+      blocks[index].heat = cpu[SystemSlot.translatesAfter]
     }
     translator?.flush()
     forgetCodeInJumps()
@@ -179,8 +186,8 @@ final class BlockCache {
   }
 
   /// The branch goes straight to the block at `target` from now on.
-  func link(_ branch: Op, to target: Op) {
-    branch.pointee.displacement = UInt64(UInt(bitPattern: target))
+  func link(_ branch: OperationPointer, to target: OperationPointer) {
+    branch.pointee.link = UInt64(UInt(bitPattern: target))
     links.append(branch)
   }
 
@@ -190,7 +197,7 @@ final class BlockCache {
     if let translator {
       for index in 0..<blockCount { translator.unbind(arena + Int(blocks[index].firstOp)) }
     }
-    for branch in links { branch.pointee.displacement = 0 }
+    for branch in links { branch.pointee.link = 0 }
     links.removeAll(keepingCapacity: true)
     round &+= 1
   }
@@ -233,7 +240,7 @@ extension BlockCache {
   }
 
   /// The first operation of the block at RIP, decoded if need be; `nil` when fetching or decoding raised a fault.
-  func find() -> Op? {
+  func find() -> OperationPointer? {
     let rip = cpu.rip
     let linear = cpu.codeLinear(rip)
     guard cpu.isInCodeSegment(rip), let physical = cpu.fetchAddress(linear) else { return nil }
@@ -262,20 +269,20 @@ extension BlockCache {
     return second.map { $0 & ~0xfff } == block.pointee.secondPage
   }
 
-  private func remember(_ rip: UInt64, _ op: Op) -> Op {
+  private func remember(_ rip: UInt64, _ op: OperationPointer) -> OperationPointer {
     let entry = jumps + (sets.current * JumpCache.wordsPerSet + JumpCache.offset(rip))
     entry[JumpCache.rip] = rip
     entry[JumpCache.key] = cpu[Slot.translationKey]
     entry[JumpCache.head] = UInt64(UInt(bitPattern: op))
-    entry[JumpCache.code] = op.handler == .translated ? op.immediate : interpreted
+    entry[JumpCache.code] = op.handler == .translated ? op.block.pointee.code : interpreted
     return op
   }
 
   /// Decodes the block at RIP.
-  private func build(linear: UInt64, physical: UInt64) -> Op? {
+  private func build(linear: UInt64, physical: UInt64) -> OperationPointer? {
     if used + BlockBuilder.capacity > BlockCache.arenaCapacity || blockCount == BlockCache.blockCapacity { flush() }
     let first = arena + used
-    var builder = BlockBuilder(cpu: cpu, first: first)
+    var builder = BlockBuilder(cpu: cpu, first: first, block: blocks + blockCount)
     guard builder.build(linear: linear, physical: physical) else { return nil }
     var block = Block()
     block.physical = physical
@@ -285,6 +292,7 @@ extension BlockCache {
     block.firstOp = Int32(used)
     block.opCount = Int32(builder.opCount)
     block.length = Int32(builder.length)
+    block.heat = cpu[SystemSlot.translatesAfter]
     used += builder.opCount
     lastCrossesPages = block.crossesPages
     insert(block)

@@ -1,19 +1,22 @@
 // What the cases of `interpret` are made of. All of it is inlined there, but for the ways out.
 extension CPU {
+  @inline(__always)
+  func plainAddress(_ op: OperationPointer) -> UInt64 { leaOffset(op) &+ word(op.segmentSlot) }
+
   /// The immediate, cut to a width.
   @inline(__always)
-  func narrow<T: FixedWidthInteger & UnsignedInteger>(_ op: Op, _ type: T.Type) -> T {
+  func narrow<T: FixedWidthInteger & UnsignedInteger>(_ op: OperationPointer, _ type: T.Type) -> T {
     T(truncatingIfNeeded: op.immediate)
   }
 
   @inline(__always)
-  func leaOffset(_ op: Op) -> UInt64 {
+  func leaOffset(_ op: OperationPointer) -> UInt64 {
     word(op.base) &+ word(op.index) &<< UInt64(truncatingIfNeeded: op.scale) &+ op.displacement
   }
 
   @inline(__always)
   func fastLoad<From: FixedWidthInteger & UnsignedInteger, To: FixedWidthInteger & UnsignedInteger>(
-    _ op: Op, _ from: From.Type, _ to: To.Type
+    _ op: OperationPointer, _ from: From.Type, _ to: To.Type
   ) -> Bool {
     guard let value = load(From.self, plainAddress(op)) else { return false }
     setRegister(op.reg, To(truncatingIfNeeded: value))
@@ -26,19 +29,19 @@ extension CPU {
   }
 
   @inline(__always)
-  func assign<T: FixedWidthInteger & UnsignedInteger>(_ op: Op, _ result: ALUResult<T>) {
+  func assign<T: FixedWidthInteger & UnsignedInteger>(_ op: OperationPointer, _ result: ALUResult<T>) {
     setRegister(op.reg, result.value)
     setFlags(result)
   }
 
   @inline(__always)
-  func assignRM<T: FixedWidthInteger & UnsignedInteger>(_ op: Op, _ result: ALUResult<T>) {
+  func assignRM<T: FixedWidthInteger & UnsignedInteger>(_ op: OperationPointer, _ result: ALUResult<T>) {
     setRegister(op.rm, result.value)
     setFlags(result)
   }
 
   @inline(__always)
-  func assignKeepingCarry<T: FixedWidthInteger & UnsignedInteger>(_ op: Op, _ result: ALUResult<T>) {
+  func assignKeepingCarry<T: FixedWidthInteger & UnsignedInteger>(_ op: OperationPointer, _ result: ALUResult<T>) {
     let carry = cf
     assignRM(op, result)
     cf = carry
@@ -46,7 +49,7 @@ extension CPU {
 
   /// A read-modify-write of memory.
   @inline(never)
-  func modify<T: FixedWidthInteger & UnsignedInteger>(_ op: Op, _ source: T) -> Bool {
+  func modify<T: FixedWidthInteger & UnsignedInteger>(_ op: OperationPointer, _ source: T) -> Bool {
     let at = plainAddress(op)
     guard let old = loadForStore(T.self, at) else { return false }
     let result = alu(op.kind, old, source)
@@ -56,7 +59,7 @@ extension CPU {
   }
 
   @inline(__always)
-  func shiftLeft<T: FixedWidthInteger & UnsignedInteger>(_ op: Op, _ type: T.Type) {
+  func shiftLeft<T: FixedWidthInteger & UnsignedInteger>(_ op: OperationPointer, _ type: T.Type) {
     let value = register(op.rm, T.self)
     let by = narrow(op, T.self)
     let result = value &<< by
@@ -67,7 +70,7 @@ extension CPU {
   }
 
   @inline(__always)
-  func shiftRight<T: FixedWidthInteger & UnsignedInteger>(_ op: Op, _ type: T.Type) {
+  func shiftRight<T: FixedWidthInteger & UnsignedInteger>(_ op: OperationPointer, _ type: T.Type) {
     let value = register(op.rm, T.self)
     let by = narrow(op, T.self)
     let result = value &>> by
@@ -79,7 +82,7 @@ extension CPU {
 
   @inline(__always)
   func shiftSigned<T: FixedWidthInteger & UnsignedInteger, S: FixedWidthInteger & SignedInteger>(
-    _ op: Op, _ type: T.Type, _ signed: S.Type
+    _ op: OperationPointer, _ type: T.Type, _ signed: S.Type
   ) {
     let value = S(truncatingIfNeeded: register(op.rm, T.self))
     let by = S(truncatingIfNeeded: op.immediate)
@@ -91,7 +94,7 @@ extension CPU {
 
   @inline(__always)
   func multiply<T: FixedWidthInteger & UnsignedInteger, S: FixedWidthInteger & SignedInteger>(
-    _ op: Op, _ type: T.Type, _ signed: S.Type
+    _ op: OperationPointer, _ type: T.Type, _ signed: S.Type
   ) {
     let (a, b) = (S(truncatingIfNeeded: register(op.reg, T.self)), S(truncatingIfNeeded: register(op.rm, T.self)))
     let (product, overflow) = a.multipliedReportingOverflow(by: b)
@@ -100,8 +103,8 @@ extension CPU {
   }
 
   @inline(__always)
-  func indirectTarget(_ op: Op) -> UInt64? {
-    guard let target = readRM(op, UInt64.self) else { return nil }
+  func indirectTarget(_ op: OperationPointer) -> UInt64? {
+    guard let target = readRM(op.instruction, UInt64.self) else { return nil }
     guard isCanonical(target) else {
       raiseProtection()
       return nil
@@ -114,7 +117,7 @@ extension CPU {
 extension CPU {
   /// Takes a block's instructions out of the budget; `nil`, with RIP at the block, when they exceed it.
   @inline(__always)
-  func enter(_ op: Op) -> Op? {
+  func enter(_ op: OperationPointer) -> OperationPointer? {
     let rest = Int64(bitPattern: s[Slot.remaining]) &- Int64(op.pointee.left)
     if rest < 0 {
       rip = op.rip
@@ -126,18 +129,20 @@ extension CPU {
 
   /// Goes to the target of a direct branch (or to what follows the block).
   @inline(__always)
-  func follow(_ op: Op) -> Op? {
-    guard let next = Op(bitPattern: UInt(op.displacement)) else { return resolve(op) }
+  func follow(_ op: OperationPointer) -> OperationPointer? {
+    guard let next = op.linked else { return resolve(op) }
     return enter(next)
   }
 
   /// A conditional branch; the end of its block follows it.
   @inline(__always)
-  func branch(_ op: Op, _ taken: Bool) -> Op? { follow(op + (taken ? 0 : 1)) }
+  func branch(_ op: OperationPointer, _ taken: Bool) -> OperationPointer? { follow(op + (taken ? 0 : 1)) }
 
   /// CMP and the conditional branch behind it.
   @inline(__always)
-  func compareAndBranch<T: FixedWidthInteger & UnsignedInteger>(_ op: Op, _ a: T, _ b: T) -> Op? {
+  func compareAndBranch<T: FixedWidthInteger & UnsignedInteger>(_ op: OperationPointer, _ a: T, _ b: T)
+    -> OperationPointer?
+  {
     let less = signExtended(a) ^ 1 << 63 < signExtended(b) ^ 1 << 63
     let outcome: UInt8 = (a == b ? 1 : 0) | (a < b ? 2 : 0) | (less ? 4 : 0)
     let taken = op.kind &>> outcome & 1 != 0
@@ -147,7 +152,7 @@ extension CPU {
 
   /// TEST and the conditional branch behind it.
   @inline(__always)
-  func testAndBranch<T: FixedWidthInteger & UnsignedInteger>(_ op: Op, _ value: T) -> Op? {
+  func testAndBranch<T: FixedWidthInteger & UnsignedInteger>(_ op: OperationPointer, _ value: T) -> OperationPointer? {
     let outcome: UInt8 = (value == 0 ? 1 : 0) | (value.leadingZeroBitCount == 0 ? 4 : 0)
     let taken = op.kind &>> outcome & 1 != 0
     setFlags(logic(value))
@@ -156,18 +161,18 @@ extension CPU {
 
   /// Goes to any address.
   @inline(__always)
-  func go(_ target: UInt64) -> Op? {
+  func go(_ target: UInt64) -> OperationPointer? {
     let jumps = UnsafeMutablePointer<UInt64>(bitPattern: UInt(s[Slot.jumpCache])).unsafelyUnwrapped
     let entry = jumps + JumpCache.offset(target)
     if entry[JumpCache.rip] == target && entry[JumpCache.key] == s[Slot.translationKey] {
-      return enter(Op(bitPattern: UInt(entry[JumpCache.head])).unsafelyUnwrapped)
+      return enter(OperationPointer(bitPattern: UInt(entry[JumpCache.head])).unsafelyUnwrapped)
     }
     return find(target)
   }
 
   /// Finds, or decodes, the block at an address and enters it.
   @inline(never)
-  private func find(_ target: UInt64) -> Op? {
+  private func find(_ target: UInt64) -> OperationPointer? {
     rip = target
     return blockAtRIP().flatMap { enterFetched($0) }
   }
@@ -175,7 +180,7 @@ extension CPU {
   /// The block at RIP, decoded if need be; `nil` where the run may end here. Fetching leaves its marks in the guest's
   /// page tables, so nothing is fetched that is not executed next. A fault in doing so is raised again when the run
   /// goes on.
-  private func blockAtRIP() -> Op? {
+  private func blockAtRIP() -> OperationPointer? {
     guard Int64(bitPattern: s[Slot.remaining]) > 0, s[Slot.kick] == 0, !isAtStop else { return nil }
     let address = cr2
     if let block = withBlocks({ $0.find() }) { return block }
@@ -186,7 +191,7 @@ extension CPU {
   }
 
   /// Enters a block that was found in the page tables just now.
-  private func enterFetched(_ op: Op) -> Op? {
+  private func enterFetched(_ op: OperationPointer) -> OperationPointer? {
     if let entered = enter(op) { return entered }
     s[SystemSlot.hasFetched] = 1
     return nil
@@ -196,7 +201,7 @@ extension CPU {
   /// the block was found in: then it is there as long as the block is. What another page holds is another question each
   /// time, which the jump cache answers.
   @inline(never)
-  private func resolve(_ branch: Op) -> Op? {
+  private func resolve(_ branch: OperationPointer) -> OperationPointer? {
     let target = branch.immediate
     guard codeLinear(target) & ~0xfff == codeLinear(branch.origin) & ~0xfff else { return go(target) }
     let generation = withBlocks { $0.generation }
@@ -210,20 +215,20 @@ extension CPU {
 
   /// The instruction at `op` does not complete: it and those behind it were counted too early.
   @inline(never)
-  func stop(_ op: Op) -> RunEnd? {
-    s[Slot.remaining] &+= UInt64(op.pointee.left)
-    return abandon(op)
+  func stop(_ op: OperationPointer) -> RunEnd? {
+    s[Slot.remaining] &+= op.left
+    return abandon(op.instruction)
   }
 
   @inline(never)
-  func stopAtStack(_ op: Op) -> RunEnd? {
+  func stopAtStack(_ op: OperationPointer) -> RunEnd? {
     _ = stackFault()
     return stop(op)
   }
 
   /// A branch to an address that is not canonical.
   @inline(never)
-  func refuse(_ op: Op) -> RunEnd? {
+  func refuse(_ op: OperationPointer) -> RunEnd? {
     raiseProtection()
     return stop(op)
   }

@@ -9,7 +9,7 @@ struct FlagEffect {
   var leaves = false
 
   /// - Parameter keepsShifted: the profile of the undefined has shifts keep a flag.
-  init(_ op: Op, keepsShifted: Bool) {
+  init(_ op: OperationPointer, keepsShifted: Bool) {
     leaves = op.isMemory
     switch op.handler {
     case .aluRMReg, .aluRegRM, .aluRMImm:

@@ -4,7 +4,7 @@ extension CPU {
   /// Runs blocks from the beginning of one until the budget (`Slot.remaining`) does not cover the next, or something is
   /// to be looked at between instructions. Returns how the run ends, or `nil` when it goes on.
   @inline(never)
-  func interpret(_ first: Op) -> RunEnd? {
+  func interpret(_ first: OperationPointer) -> RunEnd? {
     var op = first
     guard enter(op) != nil else { return nil }
     while true {
@@ -345,18 +345,18 @@ extension CPU {
         op = next
         continue
       case .stale:
-        s[Slot.remaining] &+= UInt64(op.pointee.left)
+        s[Slot.remaining] &+= op.left
         guard let next = go(op.rip) else { return nil }
         op = next
         continue
       case .stopHere:
         if isFilteredOut(codeLinear(op.rip)) { break }
-        s[Slot.remaining] &+= UInt64(op.pointee.left)
+        s[Slot.remaining] &+= op.left
         rip = op.rip
         return .stopAddress
       case .heat:
-        op.pointee.immediate &-= 1
-        if op.immediate == 0 {
+        op.block.pointee.heat &-= 1
+        if op.block.pointee.heat == 0 {
           core.blocks.translate(op)
           continue
         }
@@ -382,8 +382,8 @@ extension CPU {
         .shrx, .mulx, .xadd, .cmpxchg, .cmpxchg8b, .movs, .cmps, .stos, .lods, .scas, .ins, .outs, .inImm,
         .inDX, .outImm, .outDX, .flagOperation, .lahf, .sahf, .daa, .das, .aaa, .aas, .aam, .aad, .salc, .bound,
         .touch, .system, .x87, .vector:
-        rip = nextRIP(op)
-        guard execute(op) else { return stop(op) }
+        rip = nextRIP(op.instruction)
+        guard execute(op.instruction) else { return stop(op) }
       }
       op += 1
     }

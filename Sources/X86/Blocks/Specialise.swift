@@ -14,7 +14,7 @@ struct Specialiser {
     hasReferenceProducts = !cpu.differs(.multiply)
   }
 
-  func specialise(_ first: Op, count: Int) {
+  func specialise(_ first: OperationPointer, count: Int) {
     var live = true
     for number in stride(from: count - 1, through: 0, by: -1) {
       let op = first + number
@@ -30,7 +30,7 @@ struct Specialiser {
     }
   }
 
-  private func fastForm(_ op: Op, flags: Bool) -> Handler? {
+  private func fastForm(_ op: OperationPointer, flags: Bool) -> Handler? {
     switch op.handler {
     case .aluRMReg, .aluRegRM, .aluRMImm: return arithmetic(op, flags)
     case .testRMReg, .testRMImm: return test(op)
@@ -52,7 +52,7 @@ struct Specialiser {
 
   // MARK: Arithmetic
 
-  private func arithmetic(_ op: Op, _ flags: Bool) -> Handler? {
+  private func arithmetic(_ op: OperationPointer, _ flags: Bool) -> Handler? {
     guard op.size >= 4 else { return op.size == 1 && op.kind == ALU.cmp ? compareByte(op) : nil }
     let wide = op.size == 8
     if op.isMemory {
@@ -70,7 +70,7 @@ struct Specialiser {
     return known
   }
 
-  private func compareByte(_ op: Op) -> Handler? {
+  private func compareByte(_ op: OperationPointer) -> Handler? {
     if op.isMemory { return op.handler == .aluRMImm && op.isPlainAddress ? .cmpMemImm8 : nil }
     return op.handler == .aluRMImm ? .cmpImm8 : nil
   }
@@ -111,7 +111,7 @@ struct Specialiser {
     }
   }
 
-  private func test(_ op: Op) -> Handler? {
+  private func test(_ op: OperationPointer) -> Handler? {
     let isImmediate = op.handler == .testRMImm
     if op.isMemory { return op.isPlainAddress && isImmediate && op.size == 1 ? .testMemImm8 : nil }
     switch op.size {
@@ -122,7 +122,7 @@ struct Specialiser {
     }
   }
 
-  private func unary(_ op: Op, _ flags: Bool) -> Handler? {
+  private func unary(_ op: OperationPointer, _ flags: Bool) -> Handler? {
     guard !op.isMemory, op.size >= 4 else { return nil }
     let wide = op.size == 8
     switch op.kind {
@@ -132,12 +132,12 @@ struct Specialiser {
     }
   }
 
-  private func quietStep(_ op: Op, _ amount: UInt64) -> Handler {
+  private func quietStep(_ op: OperationPointer, _ amount: UInt64) -> Handler {
     op.pointee.immediate = amount
     return op.size == 8 ? .addImmQuiet64 : .addImmQuiet32
   }
 
-  private func shift(_ op: Op, _ flags: Bool) -> Handler? {
+  private func shift(_ op: OperationPointer, _ flags: Bool) -> Handler? {
     guard !op.isMemory, op.size >= 4 else { return nil }
     let wide = op.size == 8
     op.pointee.immediate &= wide ? 63 : 31
@@ -153,7 +153,7 @@ struct Specialiser {
 
   // MARK: Moves
 
-  private func move(_ op: Op) -> Handler? {
+  private func move(_ op: OperationPointer) -> Handler? {
     if op.isMemory {
       guard op.isPlainAddress else { return nil }
       switch op.handler {
@@ -177,7 +177,7 @@ struct Specialiser {
     }
   }
 
-  private func extend(_ op: Op) -> Handler? {
+  private func extend(_ op: OperationPointer) -> Handler? {
     guard op.size >= 4 else { return nil }
     if op.handler == .movzx {
       if op.isMemory { return op.isPlainAddress ? (op.kind == 1 ? .loadZero8 : .loadZero16) : nil }
@@ -193,7 +193,7 @@ struct Specialiser {
 
   // MARK: Branches
 
-  private func branch(_ op: Op) -> Handler? {
+  private func branch(_ op: OperationPointer) -> Handler? {
     switch op.handler {
     case .ret: return cpu.is64Bit && op.immediate == 0 ? .ret64 : nil
     case .jmpRM: return cpu.is64Bit ? .jmpIndirect64 : nil
@@ -201,7 +201,6 @@ struct Specialiser {
     default: break
     }
     guard isReachable(op.immediate) else { return nil }
-    op.pointee.displacement = 0
     switch op.handler {
     case .jmp: return .jmpDirect
     case .jcc: return Handler(rawValue: Handler.jccO.rawValue + UInt16(op.kind))
@@ -215,7 +214,7 @@ struct Specialiser {
   }
 
   /// Joins a comparison with the conditional branch behind it, which stays where it is and holds target and link.
-  private func fuse(_ compare: Op, _ jcc: Op) -> Bool {
+  private func fuse(_ compare: OperationPointer, _ jcc: OperationPointer) -> Bool {
     guard isReachable(jcc.immediate), compare.size >= 4 || compare.size == 1, !compare.isMemory else { return false }
     let isTest = compare.handler == .testRMReg || compare.handler == .testRMImm
     guard let table = TruthTable.of(jcc.kind, test: isTest) else { return false }
@@ -237,7 +236,6 @@ struct Specialiser {
     }
     compare.pointee.handler = handler
     compare.pointee.kind = table
-    jcc.pointee.displacement = 0
     jcc.pointee.handler = Handler(rawValue: Handler.jccO.rawValue + UInt16(jcc.kind)) ?? .jcc
     return true
   }

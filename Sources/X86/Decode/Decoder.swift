@@ -39,14 +39,14 @@ struct Decoder {
 
   private var is64: Bool { codeSize == Mode.code64 }
 
-  mutating func decode(into op: Op) -> DecodeResult {
-    op.pointee = Instruction()
-    op.pointee.rip = rip
+  mutating func decode(into op: inout Instruction) -> DecodeResult {
+    op = Instruction()
+    op.rip = rip
     let opcode = readPrefixes()
     guard failure == .decoded else { return failure }
-    let encoding = lookUp(opcode, op)
+    let encoding = lookUp(opcode, &op)
     guard failure == .decoded else { return failure }
-    finish(encoding, opcode, op)
+    finish(encoding, opcode, &op)
     return failure
   }
 
@@ -106,10 +106,10 @@ struct Decoder {
     return 0
   }
 
-  private mutating func lookUp(_ first: UInt8, _ op: Op) -> Encoding {
-    op.pointee.opcode = first
+  private mutating func lookUp(_ first: UInt8, _ op: inout Instruction) -> Encoding {
+    op.opcode = first
     if first == 0xc4 || first == 0xc5 {
-      if let encoding = lookUpVEX(first, op) { return encoding }
+      if let encoding = lookUpVEX(first, &op) { return encoding }
     }
     guard first == 0x0f else {
       let encoding = OneByteMap.table[Int(first)]
@@ -118,15 +118,15 @@ struct Decoder {
     }
     map = 1
     let second = byte()
-    op.pointee.opcode = second
+    op.opcode = second
     switch second {
     case 0x38:
       map = 2
-      op.pointee.opcode = byte()
+      op.opcode = byte()
       return ThreeByteMaps.map38(op.opcode, MandatoryPrefix(prefixes: prefixes), prefixes)
     case 0x3a:
       map = 3
-      op.pointee.opcode = byte()
+      op.opcode = byte()
       return Encoding(.vector, Form.modRM | Form.imm8)
     case 0xb8, 0xbc, 0xbd: return bitScan(second)
     // MOVNTI.
@@ -146,7 +146,7 @@ struct Decoder {
   }
 
   /// A VEX prefix: `nil` when the byte is LES or LDS. Only the general-register instructions exist.
-  private mutating func lookUpVEX(_ first: UInt8, _ op: Op) -> Encoding? {
+  private mutating func lookUpVEX(_ first: UInt8, _ op: inout Instruction) -> Encoding? {
     guard is64 || position < available && bytes[position] >= 0xc0 else {
       if !is64 && position >= available { fail(.truncated) }
       return nil
@@ -167,7 +167,7 @@ struct Decoder {
     }
     if !is64 { rex = 0 }
     vex = (~third >> 3 & (is64 ? 15 : 7), third & 3)
-    op.pointee.opcode = byte()
+    op.opcode = byte()
     map = Int(mapNumber & 3)
     // VEX.L must be 0.
     guard third & 4 == 0 else {
@@ -182,25 +182,25 @@ struct Decoder {
 
   // MARK: Operands
 
-  private mutating func finish(_ row: Encoding, _ opcode: UInt8, _ op: Op) {
+  private mutating func finish(_ row: Encoding, _ opcode: UInt8, _ op: inout Instruction) {
     var encoding = row
     if encoding.flags & Form.modRM != 0 {
       modRM = byte()
-      op.pointee.modRM = modRM
+      op.modRM = modRM
     }
     if encoding.flags & Form.group != 0 { encoding = expandGroup(encoding) }
-    if encoding.handler == .vector { encoding = expandVector(encoding, op) }
+    if encoding.handler == .vector { encoding = expandVector(encoding, &op) }
     guard failure == .decoded, encoding.handler != .undefined else { return fail() }
     if encoding.flags & Form.not64 != 0 && is64 { return fail() }
 
-    op.pointee.handler = encoding.handler
-    op.pointee.kind = vex.map { $0.register << 3 } ?? encoding.kind
-    op.pointee.size = operandSize(encoding)
+    op.handler = encoding.handler
+    op.kind = vex.map { $0.register << 3 } ?? encoding.kind
+    op.size = operandSize(encoding)
     let addressSize = self.addressSize
-    readOperands(encoding, addressSize, op)
-    readImmediate(encoding, addressSize, op)
+    readOperands(encoding, addressSize, &op)
+    readImmediate(encoding, addressSize, &op)
     guard failure == .decoded else { return }
-    complete(encoding, addressSize, op)
+    complete(encoding, addressSize, &op)
   }
 
   private mutating func expandGroup(_ row: Encoding) -> Encoding {
@@ -260,7 +260,7 @@ struct Decoder {
   }
 
   /// Asks the vector family whether it knows the instruction.
-  private mutating func expandVector(_ row: Encoding, _ op: Op) -> Encoding {
+  private mutating func expandVector(_ row: Encoding, _ op: inout Instruction) -> Encoding {
     guard vex == nil else { return Encoding() }
     var encoding = row
     let hasModRM = row.flags & Form.modRM != 0
@@ -305,34 +305,34 @@ struct Decoder {
     byte && rex == 0 && number >= 4 && number < 8 ? (number - 4) << 3 + 1 : number << 3
   }
 
-  private mutating func readOperands(_ encoding: Encoding, _ addressSize: Int, _ op: Op) {
+  private mutating func readOperands(_ encoding: Encoding, _ addressSize: Int, _ op: inout Instruction) {
     let flags = encoding.flags
     let bytes = flags & Form.byte != 0
     // Segment overrides count for string and other implied operands too.
-    setSegment(SegmentNumber.ds, op)
+    setSegment(SegmentNumber.ds, &op)
     if flags & Form.modRM != 0 {
-      op.pointee.reg = register(modRM >> 3 & 7 | (rex & 4) << 1, byte: bytes)
+      op.reg = register(modRM >> 3 & 7 | (rex & 4) << 1, byte: bytes)
       if modRM >= 0xc0 || flags & Form.ignoreMod != 0 {
-        op.pointee.rm = register(modRM & 7 | (rex & 1) << 3, byte: bytes || flags & Form.rm8 != 0)
+        op.rm = register(modRM & 7 | (rex & 1) << 3, byte: bytes || flags & Form.rm8 != 0)
       } else {
         prefixes |= Prefix.memory
-        if addressSize == 2 { readAddress16(op) } else { readAddress(op) }
+        if addressSize == 2 { readAddress16(&op) } else { readAddress(&op) }
       }
     } else if flags & Form.opcodeRegister != 0 {
-      op.pointee.rm = register(op.opcode & 7 | (rex & 1) << 3, byte: bytes)
+      op.rm = register(op.opcode & 7 | (rex & 1) << 3, byte: bytes)
     }
     if flags & Form.memoryOnly != 0 && prefixes & Prefix.memory == 0 { fail() }
     if flags & Form.registerOnly != 0 && prefixes & Prefix.memory != 0 { fail() }
   }
 
-  private func setSegment(_ standard: Int, _ op: Op) {
+  private func setSegment(_ standard: Int, _ op: inout Instruction) {
     let segment = segmentOverride >= 0 ? segmentOverride : standard
-    op.pointee.place = op.pointee.place & ~7 | UInt8(segment)
-    op.pointee.segmentSlot =
+    op.place = op.place & ~7 | UInt8(segment)
+    op.segmentSlot =
       is64 && segment < SegmentNumber.fs ? UInt8(Slot.zero * 8) : UInt8((Slot.segmentBase + segment) * 8)
   }
 
-  private mutating func readAddress(_ op: Op) {
+  private mutating func readAddress(_ op: inout Instruction) {
     let mod = modRM >> 6
     var base = modRM & 7
     if base == 4 {
@@ -340,94 +340,94 @@ struct Decoder {
       base = sib & 7
       let index = sib >> 3 & 7 | (rex & 2) << 2
       if index != 4 {
-        op.pointee.index = index << 3
-        op.pointee.scale = sib >> 6
+        op.index = index << 3
+        op.scale = sib >> 6
       }
       if base == 5 && mod == 0 {
-        op.pointee.displacement = signed(4)
+        op.displacement = signed(4)
         return
       }
     } else if base == 5 && mod == 0 {
       ripRelative = is64
-      op.pointee.displacement = signed(4)
+      op.displacement = signed(4)
       return
     }
-    op.pointee.base = (base | (rex & 1) << 3) << 3
-    if base == 4 || base == 5, rex & 1 == 0 { setSegment(SegmentNumber.ss, op) }
-    if mod == 1 { op.pointee.displacement = signed(1) }
-    if mod == 2 { op.pointee.displacement = signed(4) }
+    op.base = (base | (rex & 1) << 3) << 3
+    if base == 4 || base == 5, rex & 1 == 0 { setSegment(SegmentNumber.ss, &op) }
+    if mod == 1 { op.displacement = signed(1) }
+    if mod == 2 { op.displacement = signed(4) }
   }
 
-  private mutating func readAddress16(_ op: Op) {
+  private mutating func readAddress16(_ op: inout Instruction) {
     let mod = modRM >> 6
     let rm = Int(modRM & 7)
     if mod == 0 && rm == 6 {
-      op.pointee.displacement = signed(2)
+      op.displacement = signed(2)
       return
     }
     let bases = [GPR.rbx, GPR.rbx, GPR.rbp, GPR.rbp, GPR.rsi, GPR.rdi, GPR.rbp, GPR.rbx]
-    op.pointee.base = UInt8(bases[rm] << 3)
-    if rm < 4 { op.pointee.index = UInt8((rm & 1 == 0 ? GPR.rsi : GPR.rdi) << 3) }
-    if bases[rm] == GPR.rbp { setSegment(SegmentNumber.ss, op) }
-    if mod == 1 { op.pointee.displacement = signed(1) }
-    if mod == 2 { op.pointee.displacement = signed(2) }
+    op.base = UInt8(bases[rm] << 3)
+    if rm < 4 { op.index = UInt8((rm & 1 == 0 ? GPR.rsi : GPR.rdi) << 3) }
+    if bases[rm] == GPR.rbp { setSegment(SegmentNumber.ss, &op) }
+    if mod == 1 { op.displacement = signed(1) }
+    if mod == 2 { op.displacement = signed(2) }
   }
 
-  private mutating func readImmediate(_ encoding: Encoding, _ addressSize: Int, _ op: Op) {
-    let size = op.size
+  private mutating func readImmediate(_ encoding: Encoding, _ addressSize: Int, _ op: inout Instruction) {
+    let size = Int(op.size)
     switch encoding.flags & Form.immMask {
-    case Form.imm8: op.pointee.immediate = signed(1)
-    case Form.imm16: op.pointee.immediate = signed(2) & 0xffff
-    case Form.immZ: op.pointee.immediate = signed(size == 2 ? 2 : 4)
-    case Form.immV: op.pointee.immediate = signed(size)
+    case Form.imm8: op.immediate = signed(1)
+    case Form.imm16: op.immediate = signed(2) & 0xffff
+    case Form.immZ: op.immediate = signed(size == 2 ? 2 : 4)
+    case Form.immV: op.immediate = signed(size)
     case Form.far:
-      op.pointee.immediate = signed(size == 2 ? 2 : 4) & (size == 2 ? 0xffff : 0xffff_ffff)
-      op.pointee.displacement = signed(2) & 0xffff
+      op.immediate = signed(size == 2 ? 2 : 4) & (size == 2 ? 0xffff : 0xffff_ffff)
+      op.displacement = signed(2) & 0xffff
     case Form.imm16imm8:
-      op.pointee.immediate = signed(2) & 0xffff
-      op.pointee.displacement = signed(1) & 0xff
+      op.immediate = signed(2) & 0xffff
+      op.displacement = signed(1) & 0xff
     case Form.moffs:
-      op.pointee.displacement = signed(addressSize)
+      op.displacement = signed(addressSize)
       prefixes |= Prefix.memory
     default: break
     }
   }
 
-  private mutating func complete(_ encoding: Encoding, _ addressSize: Int, _ op: Op) {
+  private mutating func complete(_ encoding: Encoding, _ addressSize: Int, _ op: inout Instruction) {
     let flags = encoding.flags
-    op.pointee.length = UInt8(position)
-    if ripRelative { op.pointee.displacement &+= op.next }
+    op.length = UInt8(position)
+    if ripRelative { op.displacement &+= op.next }
     if flags & Form.relative != 0 {
       let mask: UInt64 = op.size == 8 ? .max : op.size == 4 ? 0xffff_ffff : 0xffff
-      op.pointee.immediate = (op.next &+ op.immediate) & mask
+      op.immediate = (op.next &+ op.immediate) & mask
     }
     if prefixes & Prefix.lock != 0 && (flags & Form.lockable == 0 || prefixes & Prefix.memory == 0) { return fail() }
     if rex != 0 { prefixes |= Prefix.rex }
     if rex & 8 != 0 { prefixes |= Prefix.rexW }
     if is64 && addressSize == 8 { prefixes |= Prefix.plain }
-    op.pointee.prefixes = prefixes
-    op.pointee.place |= UInt8(addressSize.trailingZeroBitCount - 1) << 3 | UInt8(map) << 5 | (vex != nil ? 128 : 0)
-    adjust(encoding, op)
+    op.prefixes = prefixes
+    op.place |= UInt8(addressSize.trailingZeroBitCount - 1) << 3 | UInt8(map) << 5 | (vex != nil ? 128 : 0)
+    adjust(encoding, &op)
   }
 
   /// Details that the tables do not hold.
-  private mutating func adjust(_ encoding: Encoding, _ op: Op) {
+  private mutating func adjust(_ encoding: Encoding, _ op: inout Instruction) {
     switch op.handler {
     case .shiftRMImm:
-      op.pointee.kind = modRM >> 3 & 7
-      if op.opcode & 0xfe == 0xd0 { op.pointee.immediate = 1 }
-    case .shiftRMCL: op.pointee.kind = modRM >> 3 & 7
+      op.kind = modRM >> 3 & 7
+      if op.opcode & 0xfe == 0xd0 { op.immediate = 1 }
+    case .shiftRMCL: op.kind = modRM >> 3 & 7
     case .xchgRMReg where map == 0 && op.opcode >= 0x90 && op.opcode < 0x98:
       // 90 is NOP (or PAUSE) unless REX.B makes it R8.
-      if op.opcode == 0x90 && rex & 1 == 0 { op.pointee.handler = .nop }
+      if op.opcode == 0x90 && rex & 1 == 0 { op.handler = .nop }
     case .system:
       switch SystemOperation(rawValue: op.kind) {
-      case .pushSegment, .popSegment: op.pointee.immediate = UInt64(encoding.flags >> 24)
+      case .pushSegment, .popSegment: op.immediate = UInt64(encoding.flags >> 24)
       case .loadFarPointer:
-        op.pointee.immediate = UInt64(encoding.flags >> 24)
-        narrowFarPointer(op)
-      case .jmpFarIndirect, .callFarIndirect: narrowFarPointer(op)
-      case .intN: op.pointee.immediate &= 0xff
+        op.immediate = UInt64(encoding.flags >> 24)
+        narrowFarPointer(&op)
+      case .jmpFarIndirect, .callFarIndirect: narrowFarPointer(&op)
+      case .intN: op.immediate &= 0xff
       default: break
       }
     case .enter, .ret: break
@@ -436,7 +436,7 @@ struct Decoder {
   }
 
   /// On AMD's processors far pointers in memory have offsets of 16 or 32 bits: REX.W does not count.
-  private func narrowFarPointer(_ op: Op) {
-    if op.size == 8 { op.pointee.size = prefixes & Prefix.operandSize != 0 ? 2 : 4 }
+  private func narrowFarPointer(_ op: inout Instruction) {
+    if op.size == 8 { op.size = prefixes & Prefix.operandSize != 0 ? 2 : 4 }
   }
 }

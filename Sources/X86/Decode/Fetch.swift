@@ -1,6 +1,6 @@
 extension CPU {
   /// Decodes the instruction at RIP; raises what fetching or decoding it raises, and returns false.
-  func fetch(into op: Op) -> Bool {
+  func fetch(into op: inout Instruction) -> Bool {
     let linear = codeLinear(rip)
     guard isInCodeSegment(rip), let physical = fetchAddress(linear) else { return false }
     let inSegment = codeBytesInSegment(rip)
@@ -10,16 +10,16 @@ extension CPU {
     }
     let bytes = UnsafePointer(pointer(host &+ physical & 0xfff).assumingMemoryBound(to: UInt8.self))
     var decoder = Decoder(bytes: bytes, available: min(inPage, inSegment), codeSize: codeSize, rip: rip)
-    let result = decoder.decode(into: op)
+    let result = decoder.decode(into: &op)
     if result == .truncated && inPage < min(15, inSegment) {
-      return fetchAcross(bytes, inPage, min(15, inSegment), linear, op)
+      return fetchAcross(bytes, inPage, min(15, inSegment), linear, &op)
     }
     return finish(result, op)
   }
 
   /// The instruction goes on in the next page.
   private func fetchAcross(
-    _ bytes: UnsafePointer<UInt8>, _ inPage: Int, _ wanted: Int, _ linear: UInt64, _ op: Op
+    _ bytes: UnsafePointer<UInt8>, _ inPage: Int, _ wanted: Int, _ linear: UInt64, _ op: inout Instruction
   ) -> Bool {
     guard let second = fetchAddress(nextLinear(linear & ~0xfff, 0x1000)) else { return false }
     guard let (host, _) = ram(second) else { return raiseProtection() }
@@ -28,14 +28,14 @@ extension CPU {
       for index in 0..<wanted { buffer[index] = index < inPage ? bytes[index] : rest[index - inPage] }
       var decoder = Decoder(
         bytes: UnsafePointer(buffer.baseAddress!), available: wanted, codeSize: codeSize, rip: rip)
-      return finish(decoder.decode(into: op), op)
+      return finish(decoder.decode(into: &op), op)
     }
   }
 
   /// Real and virtual-8086 mode have no VEX (Intel SDM vol. 2, 2.3.2; AMD APM vol. 3, 1.2.6).
-  func isOffered(_ op: Op) -> Bool { !op.isVEX || s[Slot.mode] & Mode.protected != 0 }
+  func isOffered(_ op: Instruction) -> Bool { !op.isVEX || s[Slot.mode] & Mode.protected != 0 }
 
-  private func finish(_ result: DecodeResult, _ op: Op) -> Bool {
+  private func finish(_ result: DecodeResult, _ op: Instruction) -> Bool {
     switch result {
     case .decoded: isOffered(op) || raiseUndefined()
     case .undefined: raiseUndefined()

@@ -1,5 +1,5 @@
-/// One decoded instruction: 40 bytes of plain data. Registers are named by their byte offset in the state block, so
-/// that AH is the byte after AL and a missing base or index register is the word that is always zero.
+/// One decoded instruction, as its bytes say: 40 bytes of plain data. Registers are named by their byte offset in the
+/// state block, so that AH is the byte after AL and a missing base or index register is the word that is always zero.
 struct Instruction {
   var handler: Handler = .undefined
   /// Operand size in bytes.
@@ -24,13 +24,15 @@ struct Instruction {
   var kind: UInt8 = 0
   var opcode: UInt8 = 0
   var modRM: UInt8 = 0
-  /// Instructions in the block from this one on; 1 for one that stands alone.
-  var left: UInt8 = 1
   var displacement: UInt64 = 0
   /// The immediate operand, sign-extended; for near branches the target.
   var immediate: UInt64 = 0
   /// The offset of the instruction's first byte in CS.
   var rip: UInt64 = 0
+
+  /// The offset of the next instruction. Meaningful in 64-bit code; elsewhere see `CPU.nextRIP`.
+  @inline(__always) var next: UInt64 { rip &+ UInt64(length) }
+  @inline(__always) var isVEX: Bool { place & 128 != 0 }
 }
 
 /// Bits of `Instruction.prefixes`.
@@ -50,8 +52,8 @@ enum Prefix {
   static var rex: UInt8 { 128 }
 }
 
-/// How instructions are passed around: a pointer, never a copy.
-typealias Op = UnsafeMutablePointer<Instruction>
+/// How instructions are passed around: a pointer, never a copy. Nothing changes one that has been decoded.
+typealias Op = UnsafePointer<Instruction>
 
 extension Op {
   @inline(__always) var handler: Handler { pointee.handler }
@@ -68,12 +70,7 @@ extension Op {
   @inline(__always) var displacement: UInt64 { pointee.displacement }
   @inline(__always) var immediate: UInt64 { pointee.immediate }
   @inline(__always) var rip: UInt64 { pointee.rip }
-  /// The offset of the next instruction. Meaningful in 64-bit code; elsewhere see `CPU.nextRIP`.
-  @inline(__always) var next: UInt64 { pointee.rip &+ UInt64(pointee.length) }
-
-  /// The offset of the instruction that a way to another block leads on from: a block's end, which has no bytes,
-  /// follows the last one.
-  @inline(__always) var origin: UInt64 { pointee.length != 0 ? pointee.rip : (self - 1).pointee.rip }
+  @inline(__always) var next: UInt64 { pointee.next }
 
   /// The number (0 … 15) of the register operand, for registers that are not bytes: GPRs, XMM, control registers, …
   @inline(__always) var regNumber: Int { Int(pointee.reg &>> 3) }
@@ -85,7 +82,7 @@ extension Op {
   @inline(__always) var addressSize: Int { 2 &<< Int(pointee.place &>> 3 & 3) }
   /// 0 one-byte opcodes, 1 0F, 2 0F 38, 3 0F 3A.
   @inline(__always) var map: Int { Int(pointee.place &>> 5 & 3) }
-  @inline(__always) var isVEX: Bool { pointee.place & 128 != 0 }
+  @inline(__always) var isVEX: Bool { pointee.isVEX }
   /// The ModRM operand is in memory.
   @inline(__always) var isMemory: Bool { pointee.prefixes & Prefix.memory != 0 }
   @inline(__always) var isPlainAddress: Bool { pointee.prefixes & Prefix.plain != 0 }

@@ -30,7 +30,9 @@ enum DeliveryEnd: Equatable {
 }
 
 extension CPU {
-  var scratchOp: Op { Op(bitPattern: UInt(s[Slot.scratchOp])).unsafelyUnwrapped }
+  var scratchOp: UnsafeMutablePointer<Instruction> {
+    UnsafeMutablePointer(bitPattern: UInt(s[Slot.scratchOp])).unsafelyUnwrapped
+  }
 
   /// Something must be done before, or looked at after, each single instruction.
   @inline(__always) var needsStepping: Bool {
@@ -107,7 +109,7 @@ extension CPU {
       return nil
     }
     // The last instructions are executed one by one.
-    if limit &- now < UInt64(op.pointee.left) { return stepTowards(limit) }
+    if limit &- now < op.left { return stepTowards(limit) }
     // A slice at a time, so that a kick is noticed without a look at each block.
     setLimit(now &+ min(limit &- now, CPU.slice))
     s[SystemSlot.runsBlocks] = 1
@@ -176,11 +178,11 @@ extension CPU {
       noteFault()
       return nil
     }
-    let op = scratchOp
-    guard goesOn || fetch(into: op) else {
+    guard goesOn || fetch(into: &scratchOp.pointee) else {
       noteFault()
       return nil
     }
+    let op = Op(scratchOp)
     s[Slot.interruptShadow] = 0
     rip = nextRIP(op)
     // Each iteration of a REP instruction ends in a trap; breakpoints that MOV SS has held back wait for the first.

@@ -4,9 +4,8 @@ internal import VMMCore
 extension CPU {
   @inline(never)
   func executeString(_ op: Op) -> Bool {
-    // An iteration may overwrite the instruction's own code: `op` is stale from then on, and REP goes on.
+    guard op.isRepeated else { return stringIteration(op) }
     let handler = op.handler
-    guard op.isRepeated else { return stringIteration(op, handler) }
     // No access to the port is a fault even when nothing is to be moved.
     let usesPort = handler == .ins || handler == .outs
     if usesPort && !portAllowed(rdx & 0xffff, min(op.size, 4)) { return false }
@@ -17,9 +16,9 @@ extension CPU {
     if putsFlagsBack && s[Slot.repeatIterations] == 0 { s[Slot.repeatFlags] = statusFlags }
     while rcx & mask != 0 {
       if let end = pauseBeforeIteration() { return end }
-      if handler == .movs || handler == .stos, s[Slot.repeatLimit] == 0, bulkIterations(op, handler) { continue }
-      guard stringIteration(op, handler) else {
-        keepForStepper(op, handler)
+      if handler == .movs || handler == .stos, s[Slot.repeatLimit] == 0, bulkIterations(op) { continue }
+      guard stringIteration(op) else {
+        keepForStepper(op)
         if putsFlagsBack && s[Slot.faultPending] != 0 { statusFlags = s[Slot.repeatFlags] }
         return false
       }
@@ -41,10 +40,9 @@ extension CPU {
   }
 
   /// The stepper is to go on with this REP instruction, whose code may be overwritten by now: it takes it as it was.
-  private func keepForStepper(_ op: Op, _ handler: Handler) {
+  private func keepForStepper(_ op: Op) {
     guard s[Slot.exitKind] == ExitKind.step, s[Slot.repeatIterations] != 0 else { return }
     scratchOp.pointee = op.pointee
-    scratchOp.pointee.handler = handler
   }
 
   /// Another thread wants the run to end, the iteration to stop at is reached, or the last one accessed what a debugger
@@ -63,7 +61,8 @@ extension CPU {
   }
 
   /// One unit; false when it did not happen.
-  private func stringIteration(_ op: Op, _ handler: Handler) -> Bool {
+  private func stringIteration(_ op: Op) -> Bool {
+    let handler = op.handler
     // Ports have 32 bits at most: REX.W means nothing to INS and OUTS.
     let size = handler == .ins || handler == .outs ? min(op.size, 4) : op.size
     let step = s[Slot.systemFlags] & RFlags.df != 0 ? 0 &- UInt64(size) : UInt64(size)
@@ -140,7 +139,7 @@ extension CPU {
 // Many iterations of REP MOVS and REP STOS at once, as far as they stay in pages whose translation is at hand.
 extension CPU {
   /// Does at least one iteration, or returns false and has done nothing.
-  private func bulkIterations(_ op: Op, _ handler: Handler) -> Bool {
+  private func bulkIterations(_ op: Op) -> Bool {
     guard s[Slot.mode] & Mode.flat != 0, op.segment < SegmentNumber.fs, op.addressSize >= 4,
       s[Slot.systemFlags] & RFlags.df == 0, s[Slot.replyCount] | s[Slot.dataBreakpoints] & 1 == 0
     else { return false }
@@ -151,7 +150,7 @@ extension CPU {
     // A bounded piece, so that a kick is soon noticed.
     var bytes = min(0x1000 - to & 0xfff, (rcx & mask).multipliedReportingOverflow(by: size).partialValue)
     if (rcx & mask) > 0x1000 { bytes = 0x1000 - to & 0xfff }
-    if handler == .movs {
+    if op.handler == .movs {
       let from = rsi & mask
       guard let origin = openPage(from, write: false) else { return false }
       bytes = min(bytes, 0x1000 - from & 0xfff)

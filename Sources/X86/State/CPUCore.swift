@@ -19,11 +19,12 @@ final class CPUCore {
   var watches: [DebugWatch] = []
   let watchedPages = WatchedPagesTable()
   private let pageUse: UnsafeMutablePointer<UInt8>
-  private let scratch: Op
+  private let scratch: UnsafeMutablePointer<Instruction>
 
   init(memory: GuestMemory, model: CPUModel) {
     self.memory = memory
     self.model = model
+    _ = StateLayout.check
     let block = UnsafeMutablePointer<UInt64>.allocate(capacity: Slot.count)
     block.initialize(repeating: 0, count: Slot.count)
     cpu = CPU(block)

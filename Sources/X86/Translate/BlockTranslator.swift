@@ -28,7 +28,7 @@ struct BlockTranslator {
 
   /// How translated code is left.
   private struct Result {
-    var op: Op
+    var op: OperationPointer
     var leaving: Leaving
     /// With `.along`: the way's slot, if it has one.
     var slot: UnsafeMutablePointer<UInt64>?
@@ -50,7 +50,7 @@ struct BlockTranslator {
 
   /// Translates the block behind its head, up to the first operation that has no translation; false when that is the
   /// first one.
-  mutating func translate(head: Op) -> Bool {
+  mutating func translate(head: OperationPointer) -> Bool {
     takeBudget(head)
     let first = head + 1
     var op = first
@@ -85,21 +85,21 @@ struct BlockTranslator {
   // MARK: ways out
 
   /// Takes the block's instructions out of the budget.
-  private mutating func takeBudget(_ head: Op) {
+  private mutating func takeBudget(_ head: OperationPointer) {
     let count = Int32(head.pointee.left)
     code.alu(ALU.sub, .register(RegisterMap.budget), immediate: count, size: 8)
     let isOver = code.branch(.sign)
     notEntered = (isOver, head)
   }
 
-  private var notEntered: (from: Assembler.Branch, head: Op)?
+  private var notEntered: (from: Assembler.Branch, head: OperationPointer)?
 
   /// Goes on in the interpreter with an operation, when a condition holds.
-  mutating func leave(at op: Op, when condition: HostCondition) {
+  mutating func leave(at op: OperationPointer, when condition: HostCondition) {
     exits.append((code.branch(condition), Result(op: op, leaving: .before)))
   }
 
-  mutating func leave(at op: Op) { exits.append((code.jump(), Result(op: op, leaving: .before))) }
+  mutating func leave(at op: OperationPointer) { exits.append((code.jump(), Result(op: op, leaving: .before))) }
 
   /// Goes on in the interpreter along a way, when a condition holds.
   mutating func leave(along way: Way, when condition: HostCondition) {
@@ -124,13 +124,13 @@ struct BlockTranslator {
     exits = []
   }
 
-  private mutating func leave(_ op: Op, _ leaving: Leaving) {
+  private mutating func leave(_ op: OperationPointer, _ leaving: Leaving) {
     code.move(.rax, immediate: UInt64(UInt(bitPattern: op)) | leaving.rawValue)
     code.jump(backTo: shared.leave - distance)
   }
 
   /// A way along a link, which can be bound.
-  mutating func makeWay(_ link: Op) -> Way {
+  mutating func makeWay(_ link: OperationPointer) -> Way {
     let way = Way(link: link, slot: takeWord())
     ways.append(way)
     return way
@@ -142,7 +142,7 @@ struct BlockTranslator {
   private static func isWholeInstruction(_ handler: Handler) -> Bool { handler.rawValue < Handler.mov64.rawValue }
 
   /// Has the family's code carry out an operation, as the interpreter does.
-  private mutating func callFamily(_ op: Op) {
+  private mutating func callFamily(_ op: OperationPointer) {
     code.move(.rax, immediate: UInt64(UInt(bitPattern: op)))
     code.call(backTo: shared.callFamily - distance)
     guard !BlockTranslator.storesNothing(op) else { return }
@@ -153,7 +153,7 @@ struct BlockTranslator {
     leave(at: next, when: .equal)
   }
 
-  private static func storesNothing(_ op: Op) -> Bool {
+  private static func storesNothing(_ op: OperationPointer) -> Bool {
     switch op.handler {
     case .shiftRMImm, .shiftRMCL, .unaryRM, .aluRMReg, .aluRegRM, .aluRMImm, .testRMReg, .testRMImm, .movRMImm,
       .movsx, .movzx, .imulRegRM, .imulRegRMImm, .divRM, .idivRM, .mulRM, .imulRM, .bitReg, .bitImm, .setcc, .cmov:
@@ -205,7 +205,7 @@ struct BlockTranslator {
 
   /// Computes the linear address of a plain memory operand (`CPU.plainAddress`), without the segment's base. May use
   /// RCX and RDX.
-  mutating func lea(_ op: Op, into target: HostRegister, size: Int = 8) {
+  mutating func lea(_ op: OperationPointer, into target: HostRegister, size: Int = 8) {
     let isIndexed = op.index != 128, isBased = op.base != 128
     let displacement = Int32(exactly: Int64(bitPattern: op.displacement))
     let index = isIndexed ? value(op.index, orLoadedInto: .rdx) : nil
@@ -224,7 +224,7 @@ struct BlockTranslator {
   }
 
   /// The operand's linear address, in RCX. May use RDX.
-  mutating func linearAddress(_ op: Op) {
+  mutating func linearAddress(_ op: OperationPointer) {
     lea(op, into: .rcx)
     if op.segmentSlot != 128 { code.alu(ALU.add, .rcx, slot(Int(op.segmentSlot >> 3)), size: 8) }
   }
@@ -234,7 +234,7 @@ struct BlockTranslator {
   ///
   /// An instruction accesses the same page as the last time mostly, so that page's entry is looked at first: where it
   /// is does not wait for the address then.
-  mutating func translateAddress(_ size: Int, isStore: Bool, leavingAt op: Op) {
+  mutating func translateAddress(_ size: Int, isStore: Bool, leavingAt op: OperationPointer) {
     let word = takeWord()
     word.pointee = 0
     code.load(.rax, word: word)
@@ -244,7 +244,7 @@ struct BlockTranslator {
 
   /// The host address of the stack's top, for a load, or of the word below it (`offset` -8), for a store, in RCX. It is
   /// in the same page as the last one mostly, so that page's entry is looked at first. Uses RAX and RDX.
-  mutating func stackAddress(_ offset: Int32, leavingAt op: Op) {
+  mutating func stackAddress(_ offset: Int32, leavingAt op: OperationPointer) {
     code.lea(.rcx, .memory(RegisterMap.rsp, offset))
     code.load(.rax, slot(SystemSlot.stackEntry))
     useEntry(8, isStore: offset < 0, leavingAt: op, word: nil)
@@ -255,7 +255,7 @@ struct BlockTranslator {
   /// The tag is equal only where the address is a multiple of the size: an access over the page's end is none, whose
   /// begin lies in another page than the entry speaks of.
   private mutating func useEntry(
-    _ size: Int, isStore: Bool, leavingAt op: Op, word: UnsafeMutablePointer<UInt64>?
+    _ size: Int, isStore: Bool, leavingAt op: OperationPointer, word: UnsafeMutablePointer<UInt64>?
   ) {
     let tag = Int32(8 * (isStore ? TLB.writeTag : TLB.readTag))
     code.move(.rdx, .rcx)
@@ -274,7 +274,7 @@ struct BlockTranslator {
     var size: Int
     /// The tag to compare with.
     var tag: Int32
-    var op: Op
+    var op: OperationPointer
     /// Where the entry's place behind the context's first one is kept; `nil` for the stack's.
     var word: UnsafeMutablePointer<UInt64>?
   }
@@ -312,7 +312,7 @@ struct BlockTranslator {
   }
 
   /// The operand's host address, in RCX. Uses RAX and RDX.
-  mutating func operand(_ op: Op, size: Int, isStore: Bool = false) -> HostOperand {
+  mutating func operand(_ op: OperationPointer, size: Int, isStore: Bool = false) -> HostOperand {
     linearAddress(op)
     translateAddress(size, isStore: isStore, leavingAt: op)
     return .memory(.rcx, 0)
@@ -322,19 +322,19 @@ struct BlockTranslator {
 /// A way to another block: the branch that leads there, and the word that says where its code goes on. At first that is
 /// behind the jump through it; when it is bound, in the other block.
 struct Way {
-  var link: Op
+  var link: OperationPointer
   /// `nil` for one that cannot be bound.
   var slot: UnsafeMutablePointer<UInt64>?
 }
 
-/// Byte offsets in an `Instruction`.
+/// Byte offsets in an `Operation`.
 enum Field {
-  static let handler = offset(\Instruction.handler)
-  static let displacement = offset(\Instruction.displacement)
+  static let handler = offset(\Operation.handler)
+  static let link = offset(\Operation.link)
 
-  private static func offset(_ field: PartialKeyPath<Instruction>) -> Int32 {
-    guard let offset = MemoryLayout<Instruction>.offset(of: field) else {
-      preconditionFailure("an instruction's field has no place of its own")
+  private static func offset(_ field: PartialKeyPath<Operation>) -> Int32 {
+    guard let offset = MemoryLayout<Operation>.offset(of: field) else {
+      preconditionFailure("an operation's field has no place of its own")
     }
     return Int32(offset)
   }

@@ -1,6 +1,6 @@
 // From block to block. A way that is not there yet is the interpreter's.
 extension BlockTranslator {
-  mutating func branch(_ op: Op) -> Outcome {
+  mutating func branch(_ op: OperationPointer) -> Outcome {
     switch op.handler {
     case .blockEnd, .jmpDirect: follow(op)
     case .call64:
@@ -18,7 +18,7 @@ extension BlockTranslator {
     return .end
   }
 
-  private mutating func compareAndBranch(_ op: Op) -> Outcome {
+  private mutating func compareAndBranch(_ op: OperationPointer) -> Outcome {
     guard let comparison = compareOperands(op) else { return .none }
     keepFlags(of: comparison)
     let jcc = op + 1
@@ -26,7 +26,7 @@ extension BlockTranslator {
     return .end
   }
 
-  private mutating func go(_ condition: HostCondition, jcc: Op) {
+  private mutating func go(_ condition: HostCondition, jcc: OperationPointer) {
     let taken = code.branch(condition)
     follow(jcc + 1)
     code.place(taken)
@@ -35,7 +35,7 @@ extension BlockTranslator {
 
   /// Goes where a direct branch leads, or on to what follows the block. A block in the same page is bound to once it is
   /// translated; where another page is, the jump cache says each time.
-  private mutating func follow(_ link: Op) {
+  private mutating func follow(_ link: OperationPointer) {
     let isInPage = cpu.codeLinear(link.immediate) & ~0xfff == cpu.codeLinear(link.origin) & ~0xfff
     let way = isInPage ? makeWay(link) : Way(link: link, slot: nil)
     if let slot = way.slot {
@@ -43,7 +43,7 @@ extension BlockTranslator {
       slot.pointee = code.address
       // The interpreter has linked it: it can be bound.
       code.move(.rax, immediate: UInt64(UInt(bitPattern: link)))
-      code.alu(ALU.cmp, .memory(.rax, Field.displacement), immediate: 0, size: 8)
+      code.alu(ALU.cmp, .memory(.rax, Field.link), immediate: 0, size: 8)
       leave(along: way, when: .notEqual)
     }
     code.move(.rdx, immediate: link.immediate)
@@ -56,7 +56,7 @@ extension BlockTranslator {
   /// Goes by the address to stop at when the stop is for other registers than these (`CPU.isFilteredOut`): looking for
   /// a state costs some nanoseconds each time that its place is come to. Conditions are asked. All else is the
   /// interpreter's.
-  mutating func passStop(_ op: Op) -> Outcome {
+  mutating func passStop(_ op: OperationPointer) -> Outcome {
     code.alu(ALU.cmp, slot(SystemSlot.hasStopConditions), immediate: 0, size: 8)
     let isPlain = code.branch(.equal)
     code.move(.rax, immediate: UInt64(UInt(bitPattern: op)))
@@ -84,14 +84,14 @@ extension BlockTranslator {
 
   // MARK: calls and returns
 
-  private mutating func pushReturn(_ op: Op) {
+  private mutating func pushReturn(_ op: OperationPointer) {
     stackAddress(-8, leavingAt: op)
     code.move(.rdx, immediate: op.next)
     code.store(.rdx, .memory(.rcx, 0))
     moveTop(by: -8)
   }
 
-  private mutating func returnNear(_ op: Op) {
+  private mutating func returnNear(_ op: OperationPointer) {
     stackAddress(0, leavingAt: op)
     code.load(.rdx, .memory(.rcx, 0))
     find { $0.leave(at: op, when: .notEqual) }
@@ -99,7 +99,7 @@ extension BlockTranslator {
     goOn()
   }
 
-  private mutating func indirect(_ op: Op) -> Outcome {
+  private mutating func indirect(_ op: OperationPointer) -> Outcome {
     guard op.size == 8, op.isMemory ? op.isPlainAddress : BlockTranslator.number(op.rm) != nil else { return .none }
     if op.isMemory {
       let place = operand(op, size: 8)

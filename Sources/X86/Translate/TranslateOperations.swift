@@ -1,6 +1,6 @@
 // One operation: what the cases of `interpret` do.
 extension BlockTranslator {
-  mutating func translate(_ op: Op) -> Outcome {
+  mutating func translate(_ op: OperationPointer) -> Outcome {
     switch op.handler {
     case .nop:
       // No guest is to be faster than its recorder's clock can tell (`EventDistance`).
@@ -76,7 +76,7 @@ extension BlockTranslator {
   // MARK: moves
 
   /// These leave the flags alone.
-  private mutating func move(_ op: Op) -> Outcome {
+  private mutating func move(_ op: OperationPointer) -> Outcome {
     let isSourceKnown = op.handler == .movImm || op.handler == .lea64 || op.handler == .lea32
     let target = op.handler == .movImm ? op.rm : op.reg
     guard BlockTranslator.number(target) != nil, isSourceKnown || BlockTranslator.number(op.rm) != nil else {
@@ -98,7 +98,7 @@ extension BlockTranslator {
     return .next
   }
 
-  private mutating func load(_ op: Op) -> Outcome {
+  private mutating func load(_ op: OperationPointer) -> Outcome {
     guard BlockTranslator.number(op.reg) != nil else { return .none }
     switch op.handler {
     case .load8, .load16:
@@ -120,7 +120,7 @@ extension BlockTranslator {
     return .next
   }
 
-  private mutating func store(_ op: Op) -> Outcome {
+  private mutating func store(_ op: OperationPointer) -> Outcome {
     guard BlockTranslator.number(op.reg) != nil else { return .none }
     let size = op.handler == .store8 ? 1 : op.handler == .store16 ? 2 : op.handler == .store32 ? 4 : 8
     let place = operand(op, size: size, isStore: true)
@@ -128,7 +128,7 @@ extension BlockTranslator {
     return .next
   }
 
-  private mutating func storeImmediate(_ op: Op) -> Outcome {
+  private mutating func storeImmediate(_ op: OperationPointer) -> Outcome {
     let size =
       op.handler == .storeImm8 ? 1 : op.handler == .storeImm16 ? 2 : op.handler == .storeImm32 ? 4 : 8
     let place = operand(op, size: size, isStore: true)
@@ -140,17 +140,17 @@ extension BlockTranslator {
   // MARK: arithmetic
 
   /// What the interpreter leaves out too.
-  private func isQuiet(_ op: Op) -> Bool {
+  private func isQuiet(_ op: OperationPointer) -> Bool {
     op.handler.rawValue >= Handler.addQuiet64.rawValue && op.handler.rawValue <= Handler.sarQuiet32.rawValue
   }
 
-  private mutating func alu(_ op: Op, _ kind: UInt8, _ size: Int) -> Outcome {
+  private mutating func alu(_ op: OperationPointer, _ kind: UInt8, _ size: Int) -> Outcome {
     update(op.reg) { $0.code.alu(kind, $1, $0.guest(op.rm), size: size) }
     if !isQuiet(op) { keepFlags(of: kind) }
     return .next
   }
 
-  private mutating func aluImmediate(_ op: Op, _ kind: UInt8, _ size: Int) -> Outcome {
+  private mutating func aluImmediate(_ op: OperationPointer, _ kind: UInt8, _ size: Int) -> Outcome {
     guard let immediate = immediate(op, size) else { return .none }
     update(op.rm) { $0.code.alu(kind, .register($1), immediate: immediate, size: size) }
     if !isQuiet(op) { keepFlags(of: kind) }
@@ -158,18 +158,18 @@ extension BlockTranslator {
   }
 
   /// The immediate as an instruction can hold it.
-  func immediate(_ op: Op, _ size: Int) -> Int32? {
+  func immediate(_ op: OperationPointer, _ size: Int) -> Int32? {
     size == 8 ? Int32(exactly: Int64(bitPattern: op.immediate)) : Int32(truncatingIfNeeded: op.immediate)
   }
 
-  private mutating func aluLoad(_ op: Op, _ kind: UInt8, _ size: Int) -> Outcome {
+  private mutating func aluLoad(_ op: OperationPointer, _ kind: UInt8, _ size: Int) -> Outcome {
     let place = operand(op, size: size)
     update(op.reg) { $0.code.alu(kind, $1, place, size: size) }
     keepFlags(of: kind)
     return .next
   }
 
-  private mutating func modify(_ op: Op, _ size: Int, isImmediate: Bool) -> Outcome {
+  private mutating func modify(_ op: OperationPointer, _ size: Int, isImmediate: Bool) -> Outcome {
     let number = immediate(op, size)
     if isImmediate && number == nil { return .none }
     let place = operand(op, size: size, isStore: true)
@@ -184,7 +184,7 @@ extension BlockTranslator {
     return .next
   }
 
-  private mutating func step(_ op: Op, _ size: Int) -> Outcome {
+  private mutating func step(_ op: OperationPointer, _ size: Int) -> Outcome {
     let isDecrement = op.handler == .dec64 || op.handler == .dec32
     loadCarry()
     update(op.rm) { $0.code.instruction(0xff, extension: isDecrement ? 1 : 0, .register($1), size: size) }
@@ -192,7 +192,7 @@ extension BlockTranslator {
     return .next
   }
 
-  private mutating func shift(_ op: Op, _ kind: ShiftKind, _ size: Int) -> Outcome {
+  private mutating func shift(_ op: OperationPointer, _ kind: ShiftKind, _ size: Int) -> Outcome {
     let count = op.immediate & (size == 8 ? 63 : 31)
     guard count != 0 else { return .none }
     update(op.rm) { $0.code.shift(kind.rawValue, $1, by: UInt8(count), size: size) }
@@ -200,13 +200,13 @@ extension BlockTranslator {
     return .next
   }
 
-  private mutating func multiply(_ op: Op, _ size: Int) -> Outcome {
+  private mutating func multiply(_ op: OperationPointer, _ size: Int) -> Outcome {
     update(op.reg) { $0.code.instruction(0x1af, $1, $0.guest(op.rm), size: size) }
     keepProductFlags()
     return .next
   }
 
-  private mutating func conditional(_ op: Op) -> Outcome {
+  private mutating func conditional(_ op: OperationPointer) -> Outcome {
     guard BlockTranslator.number(op.rm) != nil else { return .none }
     let condition = test(op.kind)
     hostHasFlags = hostHadFlags
@@ -223,7 +223,7 @@ extension BlockTranslator {
   // MARK: comparisons
 
   /// Compares as the host does: its flags are those of the comparison. `nil` where there is no translation.
-  mutating func compareOperands(_ op: Op) -> Comparison? {
+  mutating func compareOperands(_ op: OperationPointer) -> Comparison? {
     let size: Int, isTest: Bool, isImmediate: Bool
     switch op.handler {
     case .cmp64, .cmpBranch64: (size, isTest, isImmediate) = (8, false, false)
@@ -259,20 +259,20 @@ extension BlockTranslator {
     return isTest ? .test : .compare
   }
 
-  private mutating func compare(_ op: Op) -> Outcome {
+  private mutating func compare(_ op: OperationPointer) -> Outcome {
     guard let comparison = compareOperands(op) else { return .none }
     keepFlags(of: comparison)
     return .next
   }
 
-  private mutating func compareLoad(_ op: Op, _ size: Int) -> Outcome {
+  private mutating func compareLoad(_ op: OperationPointer, _ size: Int) -> Outcome {
     let place = operand(op, size: size)
     code.alu(ALU.cmp, value(op.reg, orLoadedInto: .rdx), place, size: size)
     keepFlags()
     return .next
   }
 
-  private mutating func compareMemory(_ op: Op, _ size: Int, isImmediate: Bool) -> Outcome {
+  private mutating func compareMemory(_ op: OperationPointer, _ size: Int, isImmediate: Bool) -> Outcome {
     let number = immediate(op, size)
     if isImmediate && number == nil { return .none }
     let place = operand(op, size: size)
@@ -285,7 +285,7 @@ extension BlockTranslator {
     return .next
   }
 
-  private mutating func testMemory(_ op: Op) -> Outcome {
+  private mutating func testMemory(_ op: OperationPointer) -> Outcome {
     let place = operand(op, size: 1)
     code.test(place, immediate: Int32(truncatingIfNeeded: op.immediate), size: 1)
     keepLogicFlags()
@@ -294,7 +294,7 @@ extension BlockTranslator {
 
   // MARK: stack
 
-  private mutating func push(_ op: Op) -> Outcome {
+  private mutating func push(_ op: OperationPointer) -> Outcome {
     guard BlockTranslator.number(op.rm) != nil else { return .none }
     stackAddress(-8, leavingAt: op)
     code.store(value(op.rm, orLoadedInto: .rdx), .memory(.rcx, 0))
@@ -302,7 +302,7 @@ extension BlockTranslator {
     return .next
   }
 
-  private mutating func pop(_ op: Op) -> Outcome {
+  private mutating func pop(_ op: OperationPointer) -> Outcome {
     guard BlockTranslator.number(op.rm) != nil else { return .none }
     stackAddress(0, leavingAt: op)
     moveTop(by: 8)

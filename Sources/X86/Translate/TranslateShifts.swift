@@ -14,7 +14,7 @@ extension BlockTranslator {
 
   private func shiftKind(_ kind: UInt8) -> ShiftKind? { ShiftKind(rawValue: kind == 6 ? 4 : kind) }
 
-  mutating func shiftWhole(_ op: Op) -> Outcome {
+  mutating func shiftWhole(_ op: OperationPointer) -> Outcome {
     let size = op.size, count = op.immediate & (size == 8 ? 63 : 31)
     guard count != 0, count < UInt64(8 * size), isReference(op.kind) else { return .none }
     if let kind = shiftKind(op.kind) {
@@ -35,7 +35,7 @@ extension BlockTranslator {
   }
 
   /// Of a register by what CL says; with nothing the flags stay.
-  mutating func shiftByCL(_ op: Op) -> Outcome {
+  mutating func shiftByCL(_ op: OperationPointer) -> Outcome {
     let size = op.size
     guard size >= 4, !op.isMemory, BlockTranslator.number(op.rm) != nil, isReference(op.kind) else {
       return .none
@@ -71,7 +71,7 @@ extension BlockTranslator {
 
   /// CF and OF of a rotation by its result: of ROL the lowest bit, and that xor the highest; of ROR the highest bit,
   /// and that xor the second.
-  private mutating func keepRotateFlags(_ op: Op) {
+  private mutating func keepRotateFlags(_ op: OperationPointer) {
     let bits = UInt8(8 * op.size), size = op.size
     let result = value(op.rm, orLoadedInto: .rdx)
     code.move(.rax, result)

@@ -2,8 +2,8 @@ internal import VMMCore
 
 // SSE instructions on XMM registers that have no exceptions of their own: the host's, on XMM0.
 extension BlockTranslator {
-  mutating func vector(_ op: Op) -> Outcome {
-    guard op.map == 1, let form = VectorForm(op) else { return .none }
+  mutating func vector(_ op: OperationPointer) -> Outcome {
+    guard op.instruction.map == 1, let form = VectorForm(op) else { return .none }
     // #UD and #NM are the family's.
     code.test(slot(Slot.cr0), immediate: Int32(CR0.em | CR0.ts), size: 4)
     leave(at: op, when: .notEqual)
@@ -13,27 +13,29 @@ extension BlockTranslator {
     case .load(let size, let isAligned):
       guard let source = vectorOperand(op, size: size, isAligned: isAligned) else { return .none }
       code.moveVector(from: source, size: size)
-      code.moveVector(to: xmm(op.regNumber), size: 16)
+      code.moveVector(to: xmm(op.instruction.regNumber), size: 16)
     case .store(let size, let isAligned):
       guard op.isMemory || size == 16,
         let place = vectorOperand(op, size: size, isAligned: isAligned, isStore: true)
       else { return .none }
-      code.moveVector(from: xmm(op.regNumber), size: 16)
+      code.moveVector(from: xmm(op.instruction.regNumber), size: 16)
       code.moveVector(to: place, size: size)
     case .operate(let prefix):
       guard let source = vectorOperand(op, size: 16, isAligned: true) else { return .none }
       code.moveVector(from: source, size: 16, into: 1)
-      code.moveVector(from: xmm(op.regNumber), size: 16)
-      code.vector(prefix, op.opcode, 0, .register(HostRegister(number: 1)))
-      code.moveVector(to: xmm(op.regNumber), size: 16)
+      code.moveVector(from: xmm(op.instruction.regNumber), size: 16)
+      code.vector(prefix, op.instruction.opcode, 0, .register(HostRegister(number: 1)))
+      code.moveVector(to: xmm(op.instruction.regNumber), size: 16)
     }
     return .next
   }
 
   private func xmm(_ number: Int) -> HostOperand { slot(Slot.xmm + 2 * number) }
 
-  private mutating func vectorOperand(_ op: Op, size: Int, isAligned: Bool, isStore: Bool = false) -> HostOperand? {
-    guard op.isMemory else { return size == 16 ? xmm(op.rmNumber) : nil }
+  private mutating func vectorOperand(_ op: OperationPointer, size: Int, isAligned: Bool, isStore: Bool = false)
+    -> HostOperand?
+  {
+    guard op.isMemory else { return size == 16 ? xmm(op.instruction.rmNumber) : nil }
     linearAddress(op)
     if isAligned {
       code.test(.register(.rcx), immediate: 15, size: 1)
@@ -52,8 +54,8 @@ private enum VectorForm {
   /// A register becomes what an instruction with this prefix makes of it and the operand.
   case operate(prefix: UInt8)
 
-  init?(_ op: Op) {
-    switch (op.opcode, op.mandatoryPrefix) {
+  init?(_ op: OperationPointer) {
+    switch (op.instruction.opcode, op.instruction.mandatoryPrefix) {
     case (0x10, .none), (0x10, .p66), (0x6f, .pF3): self = .load(size: 16, isAligned: false)
     case (0x28, .none), (0x28, .p66), (0x6f, .p66): self = .load(size: 16, isAligned: true)
     case (0x10, .pF3) where op.isMemory: self = .load(size: 4, isAligned: false)

@@ -3,8 +3,8 @@ internal import VMMCore
 // Instructions that have no fast form, as they were decoded, where the host's own do the same. A memory operand with a
 // plain address is there in 64-bit code only.
 extension BlockTranslator {
-  mutating func translateWhole(_ op: Op) -> Outcome {
-    guard !op.isVEX, !op.isMemory || op.isPlainAddress else { return .none }
+  mutating func translateWhole(_ op: OperationPointer) -> Outcome {
+    guard !op.instruction.isVEX, !op.isMemory || op.isPlainAddress else { return .none }
     switch op.handler {
     case .aluRMReg, .aluRegRM: return aluWhole(op)
     case .aluRMImm: return aluImmediateWhole(op)
@@ -29,13 +29,13 @@ extension BlockTranslator {
   }
 
   /// The operand that ModRM names; `nil` for AH … BH.
-  private mutating func rm(_ op: Op, isStore: Bool) -> HostOperand? {
+  private mutating func rm(_ op: OperationPointer, isStore: Bool) -> HostOperand? {
     if op.isMemory { return operand(op, size: op.size, isStore: isStore) }
     return BlockTranslator.number(op.rm) == nil ? nil : guest(op.rm)
   }
 
   /// Has the operand that ModRM names changed by an instruction on it.
-  private mutating func change(_ op: Op, _ body: (inout BlockTranslator, HostOperand) -> Void) -> Bool {
+  private mutating func change(_ op: OperationPointer, _ body: (inout BlockTranslator, HostOperand) -> Void) -> Bool {
     if op.isMemory {
       body(&self, operand(op, size: op.size, isStore: true))
       return true
@@ -47,7 +47,7 @@ extension BlockTranslator {
 
   // MARK: arithmetic
 
-  private mutating func aluWhole(_ op: Op) -> Outcome {
+  private mutating func aluWhole(_ op: OperationPointer) -> Outcome {
     guard BlockTranslator.number(op.reg) != nil else { return .none }
     let (kind, size) = (op.kind, op.size), isCompare = op.kind == ALU.cmp
     let usesCarry = kind == ALU.adc || kind == ALU.sbb
@@ -74,7 +74,7 @@ extension BlockTranslator {
     return .next
   }
 
-  private mutating func aluImmediateWhole(_ op: Op) -> Outcome {
+  private mutating func aluImmediateWhole(_ op: OperationPointer) -> Outcome {
     let (kind, size) = (op.kind, op.size)
     guard let number = immediate(op, size) else { return .none }
     if kind == ALU.cmp {
@@ -91,7 +91,7 @@ extension BlockTranslator {
     return .next
   }
 
-  private mutating func testWhole(_ op: Op) -> Outcome {
+  private mutating func testWhole(_ op: OperationPointer) -> Outcome {
     if op.handler == .testRMImm {
       guard let number = immediate(op, op.size), let left = rm(op, isStore: false) else { return .none }
       code.test(left, immediate: number, size: op.size)
@@ -103,7 +103,7 @@ extension BlockTranslator {
     return .next
   }
 
-  private mutating func unary(_ op: Op) -> Outcome {
+  private mutating func unary(_ op: OperationPointer) -> Outcome {
     let isStep = op.kind == Unary.inc || op.kind == Unary.dec
     let isDone = change(op) { block, operand in
       if isStep { block.loadCarry() }
@@ -118,7 +118,7 @@ extension BlockTranslator {
 
   // MARK: moves; they leave the flags alone
 
-  private mutating func moveWhole(_ op: Op) -> Outcome {
+  private mutating func moveWhole(_ op: OperationPointer) -> Outcome {
     // Those to and from memory, and all but small ones, have fast forms.
     guard !op.isMemory, op.size < 4 else { return .none }
     let (to, from) = op.handler == .movRegRM ? (op.reg, op.rm) : (op.rm, op.reg)
@@ -134,7 +134,7 @@ extension BlockTranslator {
     return .next
   }
 
-  private mutating func extend(_ op: Op) -> Outcome {
+  private mutating func extend(_ op: OperationPointer) -> Outcome {
     let from = Int(op.kind)
     guard from < op.size, BlockTranslator.number(op.reg) != nil else { return .none }
     let opcode: UInt16
@@ -158,7 +158,7 @@ extension BlockTranslator {
     return .next
   }
 
-  private mutating func convert(_ op: Op) -> Outcome {
+  private mutating func convert(_ op: OperationPointer) -> Outcome {
     guard op.size >= 4, let rax = RegisterMap.host(GPR.rax) else { return .none }
     if op.handler == .convertA {
       code.instruction(op.size == 8 ? 0x63 : 0x1bf, rax, .register(rax), size: op.size)
@@ -171,14 +171,14 @@ extension BlockTranslator {
     return .next
   }
 
-  private mutating func byteSwap(_ op: Op) -> Outcome {
+  private mutating func byteSwap(_ op: OperationPointer) -> Outcome {
     guard op.size >= 4 else { return .none }
     update(op.rm) { $0.code.byteSwap($1, size: op.size) }
     hostHasFlags = hostHadFlags
     return .next
   }
 
-  private mutating func exchange(_ op: Op) -> Outcome {
+  private mutating func exchange(_ op: OperationPointer) -> Outcome {
     guard BlockTranslator.number(op.reg) != nil, let place = rm(op, isStore: true) else { return .none }
     let size = op.size
     if !op.isMemory { hostHasFlags = hostHadFlags }
@@ -190,7 +190,7 @@ extension BlockTranslator {
     return .next
   }
 
-  private mutating func conditionalWhole(_ op: Op) -> Outcome {
+  private mutating func conditionalWhole(_ op: OperationPointer) -> Outcome {
     // Those of registers have fast forms, but for 16 bits.
     guard op.isMemory else { return .none }
     let isSet = op.handler == .setcc
@@ -208,7 +208,7 @@ extension BlockTranslator {
 
   // MARK: products
 
-  private mutating func multiplyLong(_ op: Op) -> Outcome {
+  private mutating func multiplyLong(_ op: OperationPointer) -> Outcome {
     guard op.size >= 4, !cpu.differs(.multiply), let source = rm(op, isStore: false) else { return .none }
     code.load(.rax, RegisterMap.operand(GPR.rax))
     code.instruction(0xf7, extension: op.handler == .imulRM ? 5 : 4, source, size: op.size)
@@ -219,7 +219,7 @@ extension BlockTranslator {
     return .next
   }
 
-  private mutating func multiplyWhole(_ op: Op) -> Outcome {
+  private mutating func multiplyWhole(_ op: OperationPointer) -> Outcome {
     guard op.size >= 4, !cpu.differs(.multiply), let source = rm(op, isStore: false) else { return .none }
     if op.handler == .imulRegRMImm {
       guard let number = immediate(op, op.size) else { return .none }
@@ -237,7 +237,7 @@ extension BlockTranslator {
   // MARK: bits
 
   /// BT, BTS, BTR, BTC: `kind` 0 to 3.
-  private mutating func bit(_ op: Op) -> Outcome {
+  private mutating func bit(_ op: OperationPointer) -> Outcome {
     let isImmediate = op.handler == .bitImm
     guard !cpu.differs(.bitTest), op.size >= 2, isImmediate || !op.isMemory else { return .none }
     let number = UInt8(truncatingIfNeeded: op.immediate) & UInt8(8 * op.size - 1)
@@ -264,7 +264,7 @@ extension BlockTranslator {
 
   // MARK: stack, in 64-bit code
 
-  private mutating func pushWhole(_ op: Op) -> Outcome {
+  private mutating func pushWhole(_ op: OperationPointer) -> Outcome {
     guard cpu.is64Bit, op.size == 8, op.isMemory || op.handler == .pushImm else { return .none }
     if op.handler == .pushRM {
       let place = operand(op, size: 8)
@@ -282,7 +282,7 @@ extension BlockTranslator {
     return .next
   }
 
-  private mutating func leaveFrame(_ op: Op) -> Outcome {
+  private mutating func leaveFrame(_ op: OperationPointer) -> Outcome {
     guard cpu.is64Bit, op.size == 8, let rbp = RegisterMap.host(GPR.rbp) else { return .none }
     code.move(.rcx, rbp)
     translateAddress(8, isStore: false, leavingAt: op)

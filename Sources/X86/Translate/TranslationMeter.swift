@@ -8,11 +8,11 @@ struct TranslationMeter {
   init(clock: @escaping () -> UInt64) { self.clock = clock }
 
   /// A block was made so many bytes of host code of, or none.
-  mutating func note(_ head: Op, _ bytes: Int, since start: UInt64) {
+  mutating func note(_ head: OperationPointer, _ bytes: Int, since start: UInt64) {
     statistics.time += clock() &- start
     guard bytes > 0 else { return }
     statistics.blocks += 1
-    statistics.instructions += UInt64(head.pointee.left)
+    statistics.instructions += head.left
     statistics.bytes += UInt64(bytes)
   }
 }

@@ -26,7 +26,6 @@ final class Translator {
 
   /// `nil` where there is no executable memory.
   init?(cpu: CPU) {
-    precondition(MemoryLayout<Handler>.size == 1, "translated code compares handlers as bytes")
     guard let memory = CodeMemory(size: Translator.capacity, wordCount: Translator.wordCapacity) else { return nil }
     self.cpu = cpu
     self.memory = memory
@@ -53,19 +52,19 @@ final class Translator {
   }
 
   /// Translates the block behind its head: the bytes of host code, 0 when it begins with what has no translation.
-  func translate(head: Op) -> Int {
+  func translate(head: OperationPointer) -> Int {
     var block = BlockTranslator(
       code: Assembler(to: memory, at: used), cpu: cpu, shared: shared, distance: used, words: memory.words + usedWords)
     guard block.translate(head: head) else { return 0 }
     let length = block.code.count
     precondition(length <= Translator.longest && block.wordCount <= Translator.mostWords)
-    head.pointee.immediate = UInt64(UInt(bitPattern: memory.start + used))
-    head.pointee.displacement = 0
+    head.block.pointee.code = UInt64(UInt(bitPattern: memory.start + used))
+    head.block.pointee.firstBinding = 0
     head.pointee.handler = .translated
     used += (length + 15) & ~15
     usedWords += block.wordCount
     for way in block.ways {
-      guard let slot = way.slot, let target = Op(bitPattern: UInt(way.link.displacement)) else { continue }
+      guard let slot = way.slot, let target = way.link.linked else { continue }
       bind(slot, to: target)
     }
     return length
@@ -78,39 +77,38 @@ extension Translator {
     var slot: UnsafeMutablePointer<UInt64>
     /// Where the way goes on while it is not bound.
     var home: UInt64
-    /// The next one to the same block, by its number from 1 on; 0 for none. A block's head has the first one's in its
-    /// displacement.
+    /// The next one to the same block, as `Block.firstBinding`.
     var next: Int
   }
 
   /// A way leads to a block from now on, if that is translated.
-  func bind(_ slot: UnsafeMutablePointer<UInt64>, to head: Op) {
+  func bind(_ slot: UnsafeMutablePointer<UInt64>, to head: OperationPointer) {
     guard head.handler == .translated else { return }
-    bindings.append(Binding(slot: slot, home: slot.pointee, next: Int(head.displacement)))
-    head.pointee.displacement = UInt64(bindings.count)
-    slot.pointee = head.immediate
+    bindings.append(Binding(slot: slot, home: slot.pointee, next: head.block.pointee.firstBinding))
+    head.block.pointee.firstBinding = bindings.count
+    slot.pointee = head.block.pointee.code
   }
 
   /// No way leads to this block any more.
-  func unbind(_ head: Op) {
+  func unbind(_ head: OperationPointer) {
     guard head.handler == .translated else { return }
-    var number = Int(head.displacement)
+    var number = head.block.pointee.firstBinding
     while number != 0 {
       let binding = bindings[number - 1]
       binding.slot.pointee = binding.home
       number = binding.next
     }
-    head.pointee.displacement = 0
+    head.block.pointee.firstBinding = 0
   }
 }
 
 /// Carries out an operation by its family's code, or goes by a place to stop at; 0 when it did not complete.
 private func executeByFamily(_ state: UnsafeMutableRawPointer, _ operation: UnsafeMutableRawPointer) -> UInt32 {
   let cpu = CPU(state.assumingMemoryBound(to: UInt64.self))
-  let op = operation.assumingMemoryBound(to: Instruction.self)
-  cpu.rip = cpu.nextRIP(op)
+  let op = operation.assumingMemoryBound(to: Operation.self)
+  cpu.rip = cpu.nextRIP(op.instruction)
   if op.handler == .stopHere { return cpu.isFilteredOut(cpu.codeLinear(op.rip)) ? 1 : 0 }
-  return cpu.execute(op) ? 1 : 0
+  return cpu.execute(op.instruction) ? 1 : 0
 }
 
 extension Translator {
@@ -124,22 +122,22 @@ extension Translator {
 extension CPU {
   /// Runs translated code from a block's head, whose instructions are taken out of the budget already: the operation
   /// at which it was left, with the reason.
-  @inline(__always) func runTranslated(_ head: Op) -> UInt64 {
+  @inline(__always) func runTranslated(_ head: OperationPointer) -> UInt64 {
     // It takes them itself.
-    s[Slot.remaining] &+= UInt64(head.pointee.left)
+    s[Slot.remaining] &+= head.left
     let entry = unsafeBitCast(UInt(s[SystemSlot.translatedEntry]), to: Translator.Entry.self)
-    let code = UnsafeRawPointer(bitPattern: UInt(head.pointee.immediate)).unsafelyUnwrapped
+    let code = UnsafeRawPointer(bitPattern: UInt(head.block.pointee.code)).unsafelyUnwrapped
     return entry(bytes, code)
   }
 
-  @inline(__always) func operation(_ result: UInt64) -> Op {
+  @inline(__always) func operation(_ result: UInt64) -> OperationPointer {
     UnsafeMutableRawPointer(bitPattern: UInt(result & ~Leaving.mask)).unsafelyUnwrapped
-      .assumingMemoryBound(to: Instruction.self)
+      .assumingMemoryBound(to: Operation.self)
   }
 
   /// Goes on where translated code did not: the operation that comes next, or `nil` where the run may end.
   @inline(never)
-  func goOn(_ result: UInt64) -> Op? {
+  func goOn(_ result: UInt64) -> OperationPointer? {
     let op = operation(result)
     switch result & Leaving.mask {
     case Leaving.notEntered.rawValue:

@@ -190,14 +190,12 @@ private struct CatalogBuilder {
   }
 
   private func decoded(_ bytes: [UInt8]) -> Instruction? {
-    unsafe withUnsafeTemporaryAllocation(of: Instruction.self, capacity: 1) { room in
-      let op = room.baseAddress!
-      let result = unsafe bytes.withUnsafeBufferPointer { buffer in
-        var decoder = unsafe Decoder(
-          bytes: buffer.baseAddress!, available: buffer.count, codeSize: codeSize, rip: 0x1000)
-        return unsafe decoder.decode(into: op)
-      }
-      return result == .decoded ? unsafe op.pointee : nil
+    var instruction = Instruction()
+    let result = unsafe bytes.withUnsafeBufferPointer { buffer in
+      var decoder = unsafe Decoder(
+        bytes: buffer.baseAddress!, available: buffer.count, codeSize: codeSize, rip: 0x1000)
+      return decoder.decode(into: &instruction)
     }
+    return result == .decoded ? instruction : nil
   }
 }
