@@ -66,4 +66,7 @@ enum SystemSlot {
   static var stopConditions: Int { Slot.systemScratch + 54 }
   /// What translated code keeps while it looks for an address.
   static var translatedScratch: Int { Slot.systemScratch + 50 }
+  /// Translated code has loaded the guest's MXCSR into the host's; MXCSR as the host's own code expects it.
+  static var floatsAreOpen: Int { Slot.systemScratch + 56 }
+  static var hostMXCSR: Int { Slot.systemScratch + 55 }
 }

@@ -236,10 +236,17 @@ struct Assembler {
     byte(0xc8 | register.number & 7)
   }
 
-  /// An SSE instruction with XMM0 to XMM7: `prefix` is 0, 66, F2 or F3.
-  mutating func vector(_ prefix: UInt8, _ opcode: UInt8, _ xmm: UInt8, _ operand: HostOperand) {
+  /// An SSE instruction with XMM0 or XMM1, or a general register where it has one: `prefix` is 0, 66, F2 or F3; `size`
+  /// that of a general register among the operands.
+  mutating func vector(_ prefix: UInt8, _ opcode: UInt8, _ xmm: UInt8, _ operand: HostOperand, size: Int = 4) {
+    vector(prefix, opcode, HostRegister(number: xmm), operand, size: size)
+  }
+
+  mutating func vector(
+    _ prefix: UInt8, _ opcode: UInt8, _ register: HostRegister, _ operand: HostOperand, size: Int = 4
+  ) {
     if prefix != 0 { byte(prefix) }
-    instruction(0x100 | UInt16(opcode), HostRegister(number: xmm), operand, size: 4)
+    instruction(0x100 | UInt16(opcode), register, operand, size: size)
   }
 
   mutating func lea(_ to: HostRegister, _ address: HostOperand, size: Int = 8) {

@@ -25,6 +25,10 @@ struct BlockTranslator {
   /// The host's flags are the guest's: behind the code so far, and before the operation being translated.
   var hostHasFlags = false
   var hostHadFlags = false
+  /// The host's MXCSR is the guest's, certainly (`openFloats`).
+  var floatsAreOpen = false
+  /// The block has looked whether the guest may use its XMM registers.
+  var vectorsAreAllowed = false
 
   /// How translated code is left.
   private struct Result {
@@ -88,7 +92,8 @@ struct BlockTranslator {
   private mutating func takeBudget(_ head: OperationPointer) {
     let count = Int32(head.pointee.left)
     code.alu(ALU.sub, .register(RegisterMap.budget), immediate: count, size: 8)
-    let isOver = code.branch(.sign)
+    // It is never negative here, so a borrow tells.
+    let isOver = code.branch(.carry)
     notEntered = (isOver, head)
   }
 
@@ -99,7 +104,9 @@ struct BlockTranslator {
     exits.append((code.branch(condition), Result(op: op, leaving: .before)))
   }
 
-  mutating func leave(at op: OperationPointer) { exits.append((code.jump(), Result(op: op, leaving: .before))) }
+  mutating func leave(at op: OperationPointer) {
+    exits.append((code.jump(), Result(op: op, leaving: .before)))
+  }
 
   /// Goes on in the interpreter along a way, when a condition holds.
   mutating func leave(along way: Way, when condition: HostCondition) {
@@ -143,6 +150,7 @@ struct BlockTranslator {
 
   /// Has the family's code carry out an operation, as the interpreter does.
   private mutating func callFamily(_ op: OperationPointer) {
+    floatsAreOpen = false
     code.move(.rax, immediate: UInt64(UInt(bitPattern: op)))
     code.call(backTo: shared.callFamily - distance)
     guard !BlockTranslator.storesNothing(op) else { return }
@@ -262,7 +270,8 @@ struct BlockTranslator {
     code.alu(ALU.and, .register(.rdx), immediate: -4096 | Int32(size - 1), size: 8)
     code.alu(ALU.cmp, .rdx, .memory(.rax, tag), size: 8)
     otherPages.append(
-      OtherPage(from: code.branch(.notEqual), back: code.count, size: size, tag: tag, op: op, word: word))
+      OtherPage(
+        from: code.branch(.notEqual), back: code.count, size: size, tag: tag, op: op, word: word))
     code.alu(ALU.add, .rcx, .memory(.rax, Int32(8 * TLB.addend)), size: 8)
   }
 

@@ -69,6 +69,17 @@ struct SharedCode {
     for pair in RegisterMap.mapped { code.store(pair.host, RegisterMap.slot(pair.guest)) }
     code.store(RegisterMap.budget, RegisterMap.slot(Slot.remaining))
     HostFlags.writeBack(&code)
+    closeFloats(&code)
+  }
+
+  /// The guest's MXCSR has the flags that its sums have raised, and the host's is as other code expects it.
+  private static func closeFloats(_ code: inout Assembler) {
+    code.alu(ALU.cmp, RegisterMap.slot(SystemSlot.floatsAreOpen), immediate: 0, size: 4)
+    let isClosed = code.branch(.equal)
+    code.storeMXCSR(RegisterMap.slot(Slot.mxcsr))
+    code.loadMXCSR(RegisterMap.slot(SystemSlot.hostMXCSR))
+    code.alu(ALU.and, RegisterMap.slot(SystemSlot.floatsAreOpen), immediate: 0, size: 4)
+    code.place(isClosed)
   }
 
   /// The other way round. Uses RAX, RCX and RDX.

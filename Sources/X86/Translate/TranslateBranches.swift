@@ -1,6 +1,7 @@
 // From block to block. A way that is not there yet is the interpreter's.
 extension BlockTranslator {
   mutating func branch(_ op: OperationPointer) -> Outcome {
+    guard op.handler.rawValue >= Handler.mov64.rawValue else { return translateWhole(op) }
     switch op.handler {
     case .blockEnd, .jmpDirect: follow(op)
     case .call64:
@@ -12,7 +13,7 @@ extension BlockTranslator {
       .testBranch8, .testImmBranch64, .testImmBranch32, .testImmBranch8:
       return compareAndBranch(op)
     default:
-      guard op.handler.isDirectConditional else { return translateWhole(op) }
+      guard op.handler.isDirectConditional else { return .none }
       go(test(op.handler.condition), jcc: op)
     }
     return .end

@@ -33,6 +33,10 @@ extension CPU {
 
 /// The bits of MXCSR (Intel SDM vol. 1, 10.2.3).
 enum MXCSR {
+  /// Behind a reset, and what the ABI has functions entered with: all exceptions masked, rounding to nearest.
+  static var initial: UInt64 { 0x1f80 }
+  /// The masks of all exceptions.
+  static var masks: UInt64 { 0x1f80 }
   static var precision: UInt64 { 1 << 5 }
   static var denormalsAreZero: UInt64 { 1 << 6 }
   static var precisionMask: UInt64 { 1 << 12 }

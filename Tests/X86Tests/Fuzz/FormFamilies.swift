@@ -103,6 +103,8 @@ extension InstructionForm {
     }
     switch systemOperation {
     case .syscall: return "enters the host's kernel"
+    // With whatever lies in EAX: a thread of this process has ended so. On AMD's CPUs it is #UD in long mode.
+    case .sysenter where mode != .real && mode != .v86 && !OracleProfile.isAMD: return "enters the host's kernel"
     case .rdtsc, .rdtscp: return "reads the host's clock"
     case .rdrand, .rdseed: return "random"
     case .cpuid, .xgetbv, .rdpid: return "tells of the host"

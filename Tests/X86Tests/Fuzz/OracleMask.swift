@@ -90,7 +90,7 @@ enum Emulator {
 }
 
 extension OracleProfile {
-  /// What the oracle's CPU has otherwise by its maker's manual: SYSENTER even enters the host's kernel.
+  /// What the oracle's CPU has otherwise by its maker's manual.
   static func mask(of form: InstructionForm) -> OracleMask {
     guard !isAMD, let operation = form.systemOperation else { return [] }
     return [.sysenter, .sysexit, .sysret].contains(operation) ? [.end] : []
