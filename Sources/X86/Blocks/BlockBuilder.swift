@@ -7,6 +7,7 @@ struct BlockBuilder {
   private let cpu: CPU
   private let first: OperationPointer
   private let block: UnsafeMutablePointer<Block>
+  private let entered: UnsafeMutablePointer<UInt8>
   private(set) var opCount = 0
   /// Bytes of code.
   private(set) var length = 0
@@ -14,8 +15,11 @@ struct BlockBuilder {
   private(set) var secondPage = Block.noPage
   private var instructions = 0
 
-  /// Operations go to `first` and behind; its head is this block's.
-  init(cpu: CPU, first: OperationPointer, block: UnsafeMutablePointer<Block>) {
+  /// Operations go to `first` and behind; its head is this block's, whose byte for footprints is `entered`.
+  init(
+    cpu: CPU, first: OperationPointer, block: UnsafeMutablePointer<Block>, entered: UnsafeMutablePointer<UInt8>
+  ) {
+    self.entered = entered
     self.cpu = cpu
     self.first = first
     self.block = block
@@ -77,7 +81,8 @@ struct BlockBuilder {
       opCount += 1
     }
     first.pointee.link = UInt64(UInt(bitPattern: block))
-    if cpu[SystemSlot.translatesAfter] == 0 { first.pointee.handler = .nop }
+    first.pointee.immediate = UInt64(UInt(bitPattern: entered))
+    if cpu[SystemSlot.translatesAfter] == 0 { first.pointee.handler = .entry }
   }
 
   /// Adds the end, numbers the operations and chooses their fast forms.

@@ -23,8 +23,6 @@ struct Block {
   var nextInSecondPage: Int32 = -1
   /// The next one whose RIP lies in a page of the same linear bucket.
   var nextInLinearBucket: Int32 = -1
-  /// The footprint (`BlockCache.round`) that it has been noted in.
-  var noted: UInt32 = 0
   /// How often it is interpreted before it is translated (`.heat`).
   var heat: UInt64 = 0
   /// Where its host code is executed (`.translated`).
@@ -61,10 +59,10 @@ final class BlockCache {
   private let pageCover: UnsafeMutablePointer<UInt64>
   private let jumps: UnsafeMutablePointer<UInt64>
   private var sets = JumpCacheSets()
-  /// The branches that are linked to another block.
-  private var links: [OperationPointer] = []
-  /// Counts the footprints.
-  private var round: UInt32 = 0
+  /// One byte for each block: it has been entered since the footprint began.
+  private let entered: UnsafeMutablePointer<UInt8>
+  /// Translated code notes that it is entered: from the first footprint on.
+  private(set) var notesEntries = false
   /// Counts the times that everything was dropped: pointers into the arena do not outlive it.
   private(set) var generation = 0
   /// The block that `find` returned last depends on a second page.
@@ -82,6 +80,7 @@ final class BlockCache {
     blocks = BlockCache.zeroed(BlockCache.blockCapacity)
     buckets = BlockCache.zeroed(BlockCache.bucketCount)
     linearBuckets = BlockCache.zeroed(BlockCache.linearBucketCount)
+    entered = BlockCache.zeroed(BlockCache.blockCapacity)
     pageBlocks = BlockCache.zeroed(pageCount)
     pageCover = BlockCache.zeroed(pageCount)
     jumps = BlockCache.zeroed(JumpCache.sets * JumpCache.wordsPerSet)
@@ -91,7 +90,7 @@ final class BlockCache {
   }
 
   deinit {
-    for pointer: UnsafeMutableRawPointer in [.init(arena), .init(blocks)] { free(pointer) }
+    for pointer: UnsafeMutableRawPointer in [.init(arena), .init(blocks), .init(entered)] { free(pointer) }
     for pointer: UnsafeMutableRawPointer in [.init(buckets), .init(linearBuckets)] { free(pointer) }
     for pointer: UnsafeMutableRawPointer in [.init(pageBlocks), .init(pageCover), .init(jumps)] { free(pointer) }
   }
@@ -114,6 +113,7 @@ final class BlockCache {
   /// Forgets all blocks.
   func flush() {
     guard blockCount > 0 else { return }
+    noteEntered()
     for index in 0..<blockCount {
       forget(page: blocks[index].physical)
       if blocks[index].crossesPages { forget(page: blocks[index].secondPage) }
@@ -121,7 +121,6 @@ final class BlockCache {
     used = 0
     blockCount = 0
     generation += 1
-    links.removeAll(keepingCapacity: true)
     translator?.flush()
     clear()
   }
@@ -129,7 +128,7 @@ final class BlockCache {
   /// A block that is hot: host code is made of it, where there can be any.
   func translate(_ head: OperationPointer) {
     guard let translator = translator ?? makeTranslator() else {
-      head.pointee.handler = .nop
+      head.pointee.handler = .entry
       return
     }
     if translator.isFull { flushTranslations() }
@@ -137,7 +136,7 @@ final class BlockCache {
     let length = translator.translate(head: head)
     if let start { meter?.note(head, length, since: start) }
     guard length > 0 else {
-      head.pointee.handler = .nop
+      head.pointee.handler = .entry
       return
     }
     forEachJump(to: head) { $0[JumpCache.code] = head.block.pointee.code }
@@ -188,24 +187,25 @@ final class BlockCache {
   /// The branch goes straight to the block at `target` from now on.
   func link(_ branch: OperationPointer, to target: OperationPointer) {
     branch.pointee.link = UInt64(UInt(bitPattern: target))
-    links.append(branch)
   }
 
-  /// Begins a new footprint: each block is found again before it is run for the first time in it. The caller drops what
-  /// the jump cache holds.
-  func unlink() {
-    if let translator {
-      for index in 0..<blockCount { translator.unbind(arena + Int(blocks[index].firstOp)) }
+  /// A footprint begins: from now on it is known which blocks are entered.
+  func beginNotes() {
+    if !notesEntries {
+      notesEntries = true
+      flushTranslations()
     }
-    for branch in links { branch.pointee.link = 0 }
-    links.removeAll(keepingCapacity: true)
-    round &+= 1
+    entered.update(repeating: 0, count: blockCount)
   }
 
-  private func note(_ block: UnsafeMutablePointer<Block>, _ linear: UInt64) {
-    guard cpu[SystemSlot.footprint] != 0, block.pointee.noted != round else { return }
-    block.pointee.noted = round
-    cpu.noteCode(linear, Int(block.pointee.length))
+  /// Adds the blocks that have been entered to the footprint that is being taken. Of one in a code segment with a base
+  /// RIP is not the linear address; but then a footprint is everything (`CPU.noteCodeBase`).
+  func noteEntered() {
+    guard notesEntries, cpu[SystemSlot.footprint] != 0 else { return }
+    for index in 0..<blockCount where entered[index] != 0 {
+      cpu.noteCode(blocks[index].rip, Int(blocks[index].length))
+      entered[index] = 0
+    }
   }
 
   private func forget(page physical: UInt64) {
@@ -252,7 +252,7 @@ extension BlockCache {
         && holds(block, linear)
       {
         lastCrossesPages = block.pointee.crossesPages
-        note(block, linear)
+        entered[Int(index)] = 1
         return remember(rip, arena + Int(block.pointee.firstOp))
       }
       index = block.pointee.nextInBucket
@@ -282,7 +282,8 @@ extension BlockCache {
   private func build(linear: UInt64, physical: UInt64) -> OperationPointer? {
     if used + BlockBuilder.capacity > BlockCache.arenaCapacity || blockCount == BlockCache.blockCapacity { flush() }
     let first = arena + used
-    var builder = BlockBuilder(cpu: cpu, first: first, block: blocks + blockCount)
+    var builder = BlockBuilder(
+      cpu: cpu, first: first, block: blocks + blockCount, entered: entered + blockCount)
     guard builder.build(linear: linear, physical: physical) else { return nil }
     var block = Block()
     block.physical = physical
@@ -296,7 +297,7 @@ extension BlockCache {
     used += builder.opCount
     lastCrossesPages = block.crossesPages
     insert(block)
-    note(blocks + (blockCount - 1), linear)
+    entered[blockCount - 1] = 1
     return first
   }
 

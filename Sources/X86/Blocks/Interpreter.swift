@@ -354,7 +354,9 @@ extension CPU {
         s[Slot.remaining] &+= op.left
         rip = op.rip
         return .stopAddress
+      case .entry: op.noteEntry()
       case .heat:
+        op.noteEntry()
         op.block.pointee.heat &-= 1
         if op.block.pointee.heat == 0 {
           core.blocks.translate(op)

@@ -17,6 +17,7 @@ struct Operation {
   var scale: UInt8 = 0
   var segmentSlot: UInt8 = 128
   var displacement: UInt64 = 0
+  /// Of a head: the address of the byte that says that its block has been entered.
   var immediate: UInt64 = 0
   /// Of a way to another block: the head that it is linked to. Of a head: its `Block`. 0 for none.
   var link: UInt64 = 0
@@ -72,6 +73,11 @@ extension OperationPointer {
   /// A head's block.
   @inline(__always) var block: UnsafeMutablePointer<Block> {
     UnsafeMutablePointer<Block>(bitPattern: UInt(pointee.link)).unsafelyUnwrapped
+  }
+
+  /// A head's block has been entered: footprints are made of that.
+  @inline(__always) func noteEntry() {
+    UnsafeMutablePointer<UInt8>(bitPattern: UInt(immediate)).unsafelyUnwrapped.pointee = 1
   }
 
   /// The offset of the instruction that a way to another block leads on from: a block's end, which has no bytes,

@@ -149,9 +149,9 @@ enum Handler: UInt16 {
   case stale
   /// The address to stop at.
   case stopHere
-  /// The head of a block: counts how often it is entered (`immediate` counts down to its translation), or leads to its
-  /// host code (at `immediate`).
-  case heat, translated
+  /// The head of a block: counts how often it is entered (`Block.heat`), leads to its host code (`Block.code`), or goes
+  /// on, where there will be none. Each notes that the block is entered.
+  case heat, translated, entry
 
   /// JO … JG in their fast forms.
   var isDirectConditional: Bool { rawValue >= Handler.jccO.rawValue && rawValue <= Handler.jccG.rawValue }

@@ -78,18 +78,18 @@ public struct Footprint: Sendable {
   }
 }
 
-// Taking a footprint costs next to nothing while code runs: at its start everything is dropped that lets code and data
-// be reached fast (the translation cache, the jump cache, the links between blocks), so that the first way to each page
-// of data and to each block leads through the slow paths, and these take notes. Whatever a debugger's breakpoint could
-// stop at is noted beside the places that look for one (`isAtStop`), or lies in a block that was found.
+// Taking a footprint costs next to nothing while code runs: at its start the translation cache is dropped, so that the
+// first way to each page of data leads through the slow paths, and these take notes; and blocks set a byte when they
+// are entered. Whatever a debugger's breakpoint could stop at is noted beside the places that look for one
+// (`isAtStop`), or lies in a block that was entered or found.
 extension SoftwareEngine {
   /// Begins to note what is executed and accessed. Where it stands counts as executed.
   public func startFootprint() {
     let core = core
     cpu[SystemSlot.footprint] = UInt64(UInt(bitPattern: core.footprint.words))
     core.footprint.clear()
-    core.blocks.unlink()
-    cpu.flushTLB()
+    core.blocks.beginNotes()
+    cpu.forgetData()
     cpu.noteCodeBase()
     cpu.noteCodeHere()
   }
@@ -97,6 +97,7 @@ extension SoftwareEngine {
   /// Ends it. `nil` when none was begun.
   public func takeFootprint() -> Footprint? {
     guard cpu[SystemSlot.footprint] != 0 else { return nil }
+    core.blocks.noteEntered()
     cpu[SystemSlot.footprint] = 0
     return core.footprint.content
   }

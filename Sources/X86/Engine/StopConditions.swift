@@ -83,6 +83,8 @@ private final class ViewedCPU: AgentEnvironment {
   }
 
   func agentMemory(at address: UInt64, count: Int) -> UInt64? {
+    // The program has accessed it mostly; what the cache holds is what the tables say.
+    if let value = cpu.peek(address, count) { return value }
     let paging = PagingRegisters(
       cr0: cpu[Slot.cr0], cr3: cpu[Slot.cr3], cr4: cpu[Slot.cr4], efer: cpu[Slot.efer])
     return LinearMemory(paging, memory).integer(address, count: count)

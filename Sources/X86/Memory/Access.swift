@@ -27,6 +27,22 @@ extension CPU {
     return storeSlow(linear, MemoryLayout<T>.size, UInt64(truncatingIfNeeded: value))
   }
 
+  /// A little-endian integer of 1, 2, 4 or 8 bytes, if the translation cache holds its page. Nothing changes.
+  @inline(__always)
+  func peek(_ linear: UInt64, _ count: Int) -> UInt64? {
+    let entry = s + (Int(truncatingIfNeeded: s[Slot.tlb]) &+ TLB.offset(linear))
+    let last = linear &+ UInt64(truncatingIfNeeded: count &- 1)
+    guard entry[TLB.readTag] == last & ~0xfff, (linear ^ last) & ~0xfff == 0 else { return nil }
+    let source = pointer(entry[TLB.addend] &+ linear)
+    switch count {
+    case 1: return UInt64(source.load(as: UInt8.self))
+    case 2: return UInt64(source.loadUnaligned(as: UInt16.self))
+    case 4: return UInt64(source.loadUnaligned(as: UInt32.self))
+    case 8: return source.loadUnaligned(as: UInt64.self)
+    default: return nil
+    }
+  }
+
   /// 16 bytes, low word first.
   @inline(__always)
   func load128(_ linear: UInt64) -> (low: UInt64, high: UInt64)? {

@@ -91,8 +91,13 @@ extension CPU {
 
   /// Drops all translations.
   func flushTLB() {
-    for context in 0..<3 { flush(context: context) { _ in false } }
+    forgetData()
     flushFetchTLB()
+  }
+
+  /// Drops the translations for data.
+  func forgetData() {
+    for context in 0..<3 { flush(context: context) { _ in false } }
   }
 
   /// Drops what CR3, which has just been loaded, no longer leads to. Of global pages those stay that the new tables map

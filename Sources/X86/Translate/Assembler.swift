@@ -145,6 +145,11 @@ struct Assembler {
     instruction(size == 1 ? 0x88 : 0x89, from, to, size: size)
   }
 
+  mutating func storeByte(_ value: UInt8, _ to: HostOperand) {
+    instruction(0xc6, extension: 0, to, size: 1)
+    byte(value)
+  }
+
   /// The shortest form; leaves the flags alone.
   mutating func move(_ to: HostRegister, immediate value: UInt64) {
     if value <= 0xffff_ffff {

@@ -88,13 +88,16 @@ struct BlockTranslator {
 
   // MARK: ways out
 
-  /// Takes the block's instructions out of the budget.
+  /// Takes the block's instructions out of the budget, and notes for footprints that it is entered.
   private mutating func takeBudget(_ head: OperationPointer) {
     let count = Int32(head.pointee.left)
     code.alu(ALU.sub, .register(RegisterMap.budget), immediate: count, size: 8)
     // It is never negative here, so a borrow tells.
     let isOver = code.branch(.carry)
     notEntered = (isOver, head)
+    guard cpu.withBlocks({ $0.notesEntries }) else { return }
+    code.move(.rax, immediate: head.immediate)
+    code.storeByte(1, .memory(.rax, 0))
   }
 
   private var notEntered: (from: Assembler.Branch, head: OperationPointer)?
