@@ -37,9 +37,9 @@ struct Block {
 
 /// Decoded code: blocks by physical address, with a direct way from RIP (the jump cache). All of it is plain memory.
 final class BlockCache {
-  static var arenaCapacity: Int { 1 << 18 }
-  static let blockCapacity = 1 << 16
-  static let bucketCount = 1 << 14
+  static var arenaCapacity: Int { 1 << 20 }
+  static let blockCapacity = 1 << 18
+  static let bucketCount = 1 << 16
   static let linearBucketCount = 1 << 12
 
   private let cpu: CPU
@@ -49,8 +49,9 @@ final class BlockCache {
   private var used = 0
   private let blocks: UnsafeMutablePointer<Block>
   private var blockCount = 0
+  /// By physical address and RIP, the first block + 1.
   private let buckets: UnsafeMutablePointer<Int32>
-  /// Blocks by the page of RIP, those too that have been retired.
+  /// The same by the page of RIP, with those too that have been retired.
   private let linearBuckets: UnsafeMutablePointer<Int32>
   /// Of some blocks RIP is not the linear address.
   private var hasSegmentedCode = false
@@ -86,7 +87,6 @@ final class BlockCache {
     jumps = BlockCache.zeroed(JumpCache.sets * JumpCache.wordsPerSet)
     cpu[Slot.jumpCache] = UInt64(UInt(bitPattern: jumps))
     cpu[SystemSlot.blocks] = UInt64(UInt(bitPattern: Unmanaged.passUnretained(self).toOpaque()))
-    clear()
   }
 
   deinit {
@@ -102,8 +102,8 @@ final class BlockCache {
   }
 
   private func clear() {
-    for bucket in 0..<BlockCache.bucketCount { buckets[bucket] = -1 }
-    for bucket in 0..<BlockCache.linearBucketCount { linearBuckets[bucket] = -1 }
+    buckets.update(repeating: 0, count: BlockCache.bucketCount)
+    linearBuckets.update(repeating: 0, count: BlockCache.linearBucketCount)
     hasSegmentedCode = false
     for entry in 0..<JumpCache.sets * JumpCache.entries {
       jumps[entry * JumpCache.wordsPerEntry + JumpCache.key] = .max
@@ -249,7 +249,7 @@ extension BlockCache {
     let linear = cpu.codeLinear(rip)
     guard cpu.isInCodeSegment(rip), let physical = cpu.fetchAddress(linear) else { return nil }
     let mode = cpu.blockMode
-    var index = buckets[bucket(physical, rip)]
+    var index = buckets[bucket(physical, rip)] - 1
     while index >= 0 {
       let block = blocks + Int(index)
       if block.pointee.physical == physical && block.pointee.rip == rip && block.pointee.mode == mode
@@ -310,11 +310,11 @@ extension BlockCache {
     let index = Int32(blockCount)
     blockCount += 1
     let bucket = bucket(block.physical, block.rip)
-    block.nextInBucket = buckets[bucket]
-    buckets[bucket] = index
+    block.nextInBucket = buckets[bucket] - 1
+    buckets[bucket] = index + 1
     let linearBucket = linearBucket(block.rip)
-    block.nextInLinearBucket = linearBuckets[linearBucket]
-    linearBuckets[linearBucket] = index
+    block.nextInLinearBucket = linearBuckets[linearBucket] - 1
+    linearBuckets[linearBucket] = index + 1
     if cpu[Slot.codeBase] != 0 { hasSegmentedCode = true }
     let firstPage = pageIndex(block.physical)
     if let page = firstPage {
@@ -360,7 +360,7 @@ extension BlockCache {
   func invalidate(linear: UInt64) {
     // There are few programs of which that has to be found out.
     guard !hasSegmentedCode else { return flush() }
-    var index = linearBuckets[linearBucket(linear)]
+    var index = linearBuckets[linearBucket(linear)] - 1
     while index >= 0 {
       let block = blocks + Int(index)
       let offset = linear &- block.pointee.rip
@@ -446,10 +446,10 @@ extension BlockCache {
   /// Takes a block out of its bucket and makes its operations stale.
   private func retire(_ block: UnsafeMutablePointer<Block>, _ index: Int32) {
     let bucket = bucket(block.pointee.physical, block.pointee.rip)
-    if buckets[bucket] == index {
-      buckets[bucket] = block.pointee.nextInBucket
+    if buckets[bucket] == index + 1 {
+      buckets[bucket] = block.pointee.nextInBucket + 1
     } else {
-      var at = buckets[bucket]
+      var at = buckets[bucket] - 1
       while at >= 0 {
         let here = blocks + Int(at)
         if here.pointee.nextInBucket == index {

@@ -27,6 +27,7 @@ struct HostCondition: Equatable {
   static var carry: HostCondition { HostCondition(code: 2) }
   static var equal: HostCondition { HostCondition(code: 4) }
   static var notEqual: HostCondition { HostCondition(code: 5) }
+  static var belowOrEqual: HostCondition { HostCondition(code: 6) }
   static var sign: HostCondition { HostCondition(code: 8) }
   static var parity: HostCondition { HostCondition(code: 10) }
   var negated: HostCondition { HostCondition(code: code ^ 1) }

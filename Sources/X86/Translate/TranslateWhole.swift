@@ -17,8 +17,11 @@ extension BlockTranslator {
     case .convertA, .convertD: return convert(op)
     case .bswap: return byteSwap(op)
     case .xchgRMReg: return exchange(op)
+    case .xadd: return exchangeAdd(op)
+    case .cmpxchg: return compareExchange(op)
     case .setcc, .cmov: return conditionalWhole(op)
     case .mulRM, .imulRM: return multiplyLong(op)
+    case .divRM, .idivRM: return divide(op)
     case .imulRegRM, .imulRegRMImm: return multiplyWhole(op)
     case .bitImm, .bitReg: return bit(op)
     case .pushImm, .pushRM: return pushWhole(op)
@@ -29,7 +32,7 @@ extension BlockTranslator {
   }
 
   /// The operand that ModRM names; `nil` for AH … BH.
-  private mutating func rm(_ op: OperationPointer, isStore: Bool) -> HostOperand? {
+  mutating func rm(_ op: OperationPointer, isStore: Bool) -> HostOperand? {
     if op.isMemory { return operand(op, size: op.size, isStore: isStore) }
     return BlockTranslator.number(op.rm) == nil ? nil : guest(op.rm)
   }
@@ -178,18 +181,6 @@ extension BlockTranslator {
     return .next
   }
 
-  private mutating func exchange(_ op: OperationPointer) -> Outcome {
-    guard BlockTranslator.number(op.reg) != nil, let place = rm(op, isStore: true) else { return .none }
-    let size = op.size
-    if !op.isMemory { hostHasFlags = hostHadFlags }
-    code.load(.rax, place, size: size)
-    code.load(.rdx, guest(op.reg), size: size)
-    // A 32-bit register is written whole.
-    code.store(.rdx, place, size: size == 4 && !op.isMemory ? 8 : size)
-    code.store(.rax, guest(op.reg), size: size == 4 ? 8 : size)
-    return .next
-  }
-
   private mutating func conditionalWhole(_ op: OperationPointer) -> Outcome {
     // Those of registers have fast forms, but for 16 bits.
     guard op.isMemory else { return .none }
@@ -203,34 +194,6 @@ extension BlockTranslator {
     } else {
       update(op.reg) { $0.code.instruction(0x140 | UInt16(condition.code), $1, place, size: op.size) }
     }
-    return .next
-  }
-
-  // MARK: products
-
-  private mutating func multiplyLong(_ op: OperationPointer) -> Outcome {
-    guard op.size >= 4, !cpu.differs(.multiply), let source = rm(op, isStore: false) else { return .none }
-    code.load(.rax, RegisterMap.operand(GPR.rax))
-    code.instruction(0xf7, extension: op.handler == .imulRM ? 5 : 4, source, size: op.size)
-    // The upper halves are clear where the operands have 32 bits.
-    code.store(.rax, RegisterMap.operand(GPR.rax))
-    code.store(.rdx, RegisterMap.operand(GPR.rdx))
-    keepProductFlags()
-    return .next
-  }
-
-  private mutating func multiplyWhole(_ op: OperationPointer) -> Outcome {
-    guard op.size >= 4, !cpu.differs(.multiply), let source = rm(op, isStore: false) else { return .none }
-    if op.handler == .imulRegRMImm {
-      guard let number = immediate(op, op.size) else { return .none }
-      write(op.reg) { block, host in
-        block.code.instruction(0x69, host, source, size: op.size)
-        block.code.number(number, size: 4)
-      }
-    } else {
-      update(op.reg) { $0.code.instruction(0x1af, $1, source, size: op.size) }
-    }
-    keepProductFlags()
     return .next
   }
 

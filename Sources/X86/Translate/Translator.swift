@@ -1,8 +1,8 @@
 /// The host code of the hot blocks of one vCPU.
 final class Translator {
   /// Bytes of code, and words of it.
-  private static let capacity = 16 << 20
-  private static let wordCapacity = 1 << 19
+  private static let capacity = 64 << 20
+  private static let wordCapacity = 1 << 21
   /// No block's code is longer, and no block has more words: 64 operations with their ways out, and two accesses each.
   private static let longest = 64 << 10
   private static let mostWords = 4 + 2 * BlockBuilder.capacity

@@ -13,7 +13,7 @@ import VMMCore
     "ticker": LockstepSetup(commandLine: "5"),
     "echo": LockstepSetup(input: "one line\rquit\r"), "nmi": LockstepSetup(nmiAt: 200),
     "microloop": LockstepSetup(commandLine: "200"), "micromemory": LockstepSetup(commandLine: "200"),
-    "microfloat": LockstepSetup(commandLine: "200"),
+    "microfloat": LockstepSetup(commandLine: "200"), "growth": LockstepSetup(commandLine: "1"),
     "microcalls": LockstepSetup(commandLine: "20"),
     "race": LockstepSetup(alwaysSteps: true), "rep": LockstepSetup(commandLine: "6", alwaysSteps: true, stepTime: 200),
     "spin": LockstepSetup(commandLine: "4", alwaysSteps: true),
