@@ -147,6 +147,8 @@ extension CPU {
     default:
       let generation = withBlocks { $0.generation }
       let slot = UnsafeMutablePointer<UInt64>(bitPattern: UInt(s[SystemSlot.wayTaken]))
+      // Linked to a block that is there no more: anew, or this way would lead through here for ever.
+      if op.linked?.handler == .stale { op.pointee.link = 0 }
       guard let next = follow(op) else { return nil }
       withBlocks { blocks in
         if let slot, blocks.generation == generation { blocks.bind(slot, op) }
