@@ -107,9 +107,7 @@ struct BlockTranslator {
     exits.append((code.branch(condition), Result(op: op, leaving: .before)))
   }
 
-  mutating func leave(at op: OperationPointer) {
-    exits.append((code.jump(), Result(op: op, leaving: .before)))
-  }
+  mutating func leave(at op: OperationPointer) { exits.append((code.jump(), Result(op: op, leaving: .before))) }
 
   /// Goes on in the interpreter along a way, when a condition holds.
   mutating func leave(along way: Way, when condition: HostCondition) {
@@ -273,8 +271,7 @@ struct BlockTranslator {
     code.alu(ALU.and, .register(.rdx), immediate: -4096 | Int32(size - 1), size: 8)
     code.alu(ALU.cmp, .rdx, .memory(.rax, tag), size: 8)
     otherPages.append(
-      OtherPage(
-        from: code.branch(.notEqual), back: code.count, size: size, tag: tag, op: op, word: word))
+      OtherPage(from: code.branch(.notEqual), back: code.count, size: size, tag: tag, op: op, word: word))
     code.alu(ALU.add, .rcx, .memory(.rax, Int32(8 * TLB.addend)), size: 8)
   }
 

@@ -1,7 +1,6 @@
 // From block to block. A way that is not there yet is the interpreter's.
 extension BlockTranslator {
   mutating func branch(_ op: OperationPointer) -> Outcome {
-    guard op.handler.rawValue >= Handler.mov64.rawValue else { return translateWhole(op) }
     switch op.handler {
     case .blockEnd, .jmpDirect: follow(op)
     case .call64:
@@ -13,7 +12,7 @@ extension BlockTranslator {
       .testBranch8, .testImmBranch64, .testImmBranch32, .testImmBranch8:
       return compareAndBranch(op)
     default:
-      guard op.handler.isDirectConditional else { return .none }
+      guard op.handler.isDirectConditional else { return translateWhole(op) }
       go(test(op.handler.condition), jcc: op)
     }
     return .end
