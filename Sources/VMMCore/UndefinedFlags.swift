@@ -1,5 +1,5 @@
 /// How a status flag comes out that the manuals leave undefined.
-public enum FlagChoice: UInt8, Sendable, CaseIterable {
+@frozen public enum FlagChoice: UInt8, Sendable, CaseIterable {
   /// As it was before.
   case kept = 0
   case cleared
@@ -22,19 +22,28 @@ public enum FlagChoice: UInt8, Sendable, CaseIterable {
 }
 
 /// A status flag by its place in a rule.
-public enum StatusFlag: Int, Sendable, CaseIterable {
+@frozen public enum StatusFlag: Int, Sendable, CaseIterable {
   case cf, pf, af, zf, sf, of
 
   /// Its bit in RFLAGS.
-  public var mask: UInt64 { [1 << 0, 1 << 2, 1 << 4, 1 << 6, 1 << 7, 1 << 11][rawValue] }
+  @inlinable public var mask: UInt64 {
+    switch self {
+    case .cf: 1 << 0
+    case .pf: 1 << 2
+    case .af: 1 << 4
+    case .zf: 1 << 6
+    case .sf: 1 << 7
+    case .of: 1 << 11
+    }
+  }
 }
 
 /// What an instruction does with its undefined flags: a choice for each, its lower three bits in the order of
 /// `StatusFlag`, and behind all of them the fourth ones; the defined ones 0.
-public struct FlagRule: Equatable, Hashable, Sendable {
+@frozen public struct FlagRule: Equatable, Hashable, Sendable {
   public var word: UInt32
 
-  public init(word: UInt32) { self.word = word }
+  @inlinable public init(word: UInt32) { self.word = word }
 
   /// `.kept` where nothing is named.
   public init(_ choices: [StatusFlag: FlagChoice]) {
@@ -42,7 +51,7 @@ public struct FlagRule: Equatable, Hashable, Sendable {
     for (flag, choice) in choices { self[flag] = choice }
   }
 
-  public subscript(flag: StatusFlag) -> FlagChoice {
+  @inlinable public subscript(flag: StatusFlag) -> FlagChoice {
     get {
       let low = UInt8(word >> UInt32(3 * flag.rawValue) & 7)
       return FlagChoice(rawValue: low | UInt8(word >> UInt32(18 + flag.rawValue) & 1) << 3) ?? .other

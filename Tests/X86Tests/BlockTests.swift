@@ -22,6 +22,53 @@ struct BlockTests {
     }
   }
 
+  @Test func `a stop that is gone leaves no trace in the code`() throws {
+    let machine = try Machine(.long64, code: BlockTests.loop)
+    /// Instructions of the block that begins the loop.
+    func length() -> UInt64? {
+      machine.cpu.rip = Machine.codeAddress
+      return unsafe machine.cpu.withBlocks { unsafe $0.find() }?.left
+    }
+    for turn in 0..<3 {
+      #expect(length() == 3, "turn \(turn)")
+      (machine.cpu[Slot.hasStopAddress], machine.cpu[Slot.stopAddress]) = (1, Machine.codeAddress + 4)
+      machine.core.blocks.invalidate(linear: Machine.codeAddress + 4)
+      #expect(length() == 1, "turn \(turn)")
+      machine.cpu[Slot.hasStopAddress] = 0
+      machine.core.blocks.invalidate(linear: Machine.codeAddress + 4)
+    }
+  }
+
+  /// Behind SUB EAX, EBX, whose flags they change in part or not at all.
+  private static let changesOfFlags: [[UInt8]] = [
+    [0xc1, 0xc2, 3], [0xd1, 0xca], [0xd3, 0xc2], [0xd3, 0xe2], [0xc1, 0xe2, 5], [0xd1, 0xfa],  // ROL … SAR EDX
+    [0x0f, 0xba, 0xea, 3], [0x0f, 0xab, 0xc2], [0x0f, 0xa3, 0xd0],  // BTS, BT
+    [0x0f, 0xaf, 0xd0], [0x6b, 0xd0, 7], [0xf7, 0xe2], [0xf7, 0xea],  // IMUL, MUL
+    [0xff, 0xc2], [0xff, 0xca], [0xf7, 0xda], [0xf7, 0xd2], [0x8d, 0x14, 0x10], [0x0f, 0xca],  // INC … BSWAP
+    [0x83, 0xd2, 1], [0x0f, 0x94, 0xc2], [0x0f, 0x4f, 0xd0], [0x0f, 0xb6, 0xd0],  // ADC, SETE, CMOVG, MOVZX
+  ]
+
+  @Test(arguments: UndefinedProfile.named.map(\.name))
+  func `flags that an instruction leaves alone outlive it in blocks`(_ name: String) throws {
+    let profile = try #require(UndefinedProfile.named.first { $0.name == name }).profile
+    let operands: [(UInt64, UInt64)] = [(5, 5), (1, 2), (0x8000_0000, 1), (0x10, 1), (0x7fff_ffff, 0xffff_ffff)]
+    for change in BlockTests.changesOfFlags {
+      for (number, (a, b)) in operands.enumerated() {
+        let code = [0x29, 0xd8] + change + [0xeb, 0xfe]
+        let prepare: (inout CPUState) -> Void = { ($0.gpr[0], $0.gpr[3]) = (a, b) }
+        let stepped = try Machine(.long64, code: code, undefined: profile, prepare: prepare)
+        let blocks = try Machine(.long64, code: code, undefined: profile, prepare: prepare)
+        for machine in [stepped, blocks] {
+          (machine.cpu.rcx, machine.cpu.rdx) = (UInt64(number % 2), 0x8421_1234_c321_4321)
+        }
+        for _ in 0..<3 { stepped.run(1) }
+        blocks.run(3)
+        #expect(blocks.cpu.rflags == stepped.cpu.rflags, "\(change), operands \(number)")
+        #expect(blocks.cpu.state == stepped.cpu.state, "\(change), operands \(number)")
+      }
+    }
+  }
+
   @Test func `an instruction may change the next one in its own block`() throws {
     // mov byte [rip + 2], 7; mov al, 1 (its immediate is overwritten): twice, to run what was decoded already.
     let code: [UInt8] = [0xc6, 0x05, 1, 0, 0, 0, 7, 0xb0, 1, 0x90]

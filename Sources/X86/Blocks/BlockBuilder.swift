@@ -13,6 +13,8 @@ struct BlockBuilder {
   private(set) var length = 0
   /// As `Block.secondPage`.
   private(set) var secondPage = Block.noPage
+  /// As `Block.isCut`.
+  private(set) var isCut = false
   private var instructions = 0
 
   /// Operations go to `first` and behind; its head is this block's, whose byte for footprints is `entered`.
@@ -34,7 +36,10 @@ struct BlockBuilder {
     let start = Int(physical & 0xfff)
     var ends = false
     while !ends && instructions < BlockBuilder.maxInstructions {
-      if length > 0 && cpu.isStop(cpu.nextLinear(linear, UInt64(length))) { break }
+      if length > 0 && cpu.isStop(cpu.nextLinear(linear, UInt64(length))) {
+        isCut = true
+        break
+      }
       let op = first + opCount
       guard decode(page, start + length, op) else {
         if instructions > 0 { break }

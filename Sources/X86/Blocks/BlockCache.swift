@@ -17,6 +17,9 @@ struct Block {
   var opCount: Int32 = 0
   /// Bytes of code.
   var length: Int32 = 0
+  /// It ends where it does because runs are to stop there.
+  var isCut = false
+  var isRetired = false
   /// The next block of the same bucket, and of the same (first, second) page; -1 ends the list.
   var nextInBucket: Int32 = -1
   var nextInPage: Int32 = -1
@@ -297,6 +300,7 @@ extension BlockCache {
     block.firstOp = Int32(used)
     block.opCount = Int32(builder.opCount)
     block.length = Int32(builder.length)
+    block.isCut = builder.isCut
     block.heat = cpu[SystemSlot.translatesAfter]
     used += builder.opCount
     lastCrossesPages = block.crossesPages
@@ -355,20 +359,29 @@ extension BlockCache {
 
 // Invalidation.
 extension BlockCache {
-  /// Forgets the blocks with an instruction at a linear address: runs are to stop there from now on, or no more. None
-  /// may be being executed.
+  /// Forgets the blocks with an instruction at a linear address, and those that end there for its sake: runs are to
+  /// stop there from now on, or no more. None may be being executed.
   func invalidate(linear: UInt64) {
     // There are few programs of which that has to be found out.
     guard !hasSegmentedCode else { return flush() }
-    var index = linearBuckets[linearBucket(linear)] - 1
+    let bucket = linearBucket(linear)
+    var index = linearBuckets[bucket] - 1
+    var kept: Int32 = 0
     while index >= 0 {
-      let block = blocks + Int(index)
-      let offset = linear &- block.pointee.rip
-      if offset < UInt64(block.pointee.length), let (_, page) = cpu.ram(block.pointee.physical) {
-        invalidate(page: page, offset: Int((block.pointee.physical + offset) & 0xfff), count: 1)
+      let block = blocks + Int(index), next = block.pointee.nextInLinearBucket
+      let offset = linear &- block.pointee.rip, last = UInt64(block.pointee.length) &- 1
+      let isTouched = offset <= last || block.pointee.isCut && offset == last &+ 1
+      if isTouched, !block.pointee.isRetired, let (_, page) = cpu.ram(block.pointee.physical) {
+        invalidate(page: page, offset: Int((block.pointee.physical + min(offset, last)) & 0xfff), count: 1)
       }
-      index = block.pointee.nextInLinearBucket
+      // Retired ones are of no use here any more.
+      if !block.pointee.isRetired {
+        block.pointee.nextInLinearBucket = kept - 1
+        kept = index + 1
+      }
+      index = next
     }
+    linearBuckets[bucket] = kept
   }
 
   /// Forgets the blocks that were decoded from these bytes of a page of guest memory. Operations of theirs that are
@@ -459,6 +472,7 @@ extension BlockCache {
         at = here.pointee.nextInBucket
       }
     }
+    block.pointee.isRetired = true
     let first = arena + Int(block.pointee.firstOp)
     translator?.unbind(first)
     // No direct way must lead to a stale operation: it would lead there again.

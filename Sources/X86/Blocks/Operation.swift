@@ -16,6 +16,8 @@ struct Operation {
   var index: UInt8 = 128
   var scale: UInt8 = 0
   var segmentSlot: UInt8 = 128
+  /// Nobody sees the status flags that it sets.
+  var flagsAreDead = false
   var displacement: UInt64 = 0
   /// Of a head: the address of the byte that says that its block has been entered.
   var immediate: UInt64 = 0

@@ -15,16 +15,13 @@ struct Specialiser {
   }
 
   func specialise(_ first: OperationPointer, count: Int) {
-    var live = true
+    var live = FlagSet.all
     for number in stride(from: count - 1, through: 0, by: -1) {
       let op = first + number
-      let effect = FlagEffect(op, keepsShifted: !hasReferenceShifts)
-      let dead = effect.writes && !live
-      if effect.leaves || effect.reads {
-        live = true
-      } else if effect.kills {
-        live = false
-      }
+      let effect = FlagEffect(op, cpu)
+      let dead = !effect.writes.isEmpty && effect.writes.isDisjoint(with: live)
+      op.pointee.flagsAreDead = dead
+      live = effect.leaves ? .all : live.subtracting(effect.kills).union(effect.reads)
       if op.handler == .jcc && number > 0 && fuse(first + (number - 1), op) { continue }
       if let handler = fastForm(op, flags: !dead) { op.pointee.handler = handler }
     }

@@ -36,6 +36,7 @@ extension SoftwareEngine {
   public func setBreakpoints(_ addresses: [UInt64], conditions: [UInt64: [StopCondition]] = [:]) {
     core.stopConditions.set(conditions)
     cpu[SystemSlot.hasStopConditions] = conditions.isEmpty ? 0 : 1
+    cpu.stopsChanged()
     guard addresses != core.breakpointList else { return }
     let (old, new) = (core.breakpoints, Set(addresses))
     let changed = core.breakpointList.filter { !new.contains($0) } + addresses.filter { !old.contains($0) }
@@ -46,6 +47,7 @@ extension SoftwareEngine {
 
   public func setStopFilter(_ filter: StopFilter?) {
     cpu[SystemSlot.hasFilter] = filter == nil ? 0 : 1
+    defer { cpu.stopsChanged() }
     guard let filter else { return }
     cpu[SystemSlot.filterAddress] = filter.address
     for number in 0..<16 { cpu[SystemSlot.filterRegisters + number] = filter.registers[number] }
@@ -126,6 +128,12 @@ extension CPU {
     if registers != wanted { return true }
     guard let word = UnsafeRawPointer(bitPattern: UInt(s[SystemSlot.filterWord])) else { return false }
     return word.loadUnaligned(as: UInt64.self) != s[SystemSlot.filterValue]
+  }
+
+  /// After a change of the filter or of conditions.
+  func stopsChanged() {
+    let isPlain = s[SystemSlot.hasFilter] != 0 && s[SystemSlot.hasStopConditions] == 0
+    s[SystemSlot.plainFilterAddress] = isPlain ? s[SystemSlot.filterAddress] : 1 << 63
   }
 
   /// A run stops before the instruction at this linear address.

@@ -44,6 +44,7 @@ final class CPUCore {
     cpu[Slot.mxcsrMask] = 0xffff | (model.has(.misalignsse) ? MXCSR.misaligned : 0)
     cpu[SystemSlot.hostMXCSR] = MXCSR.initial
     cpu.adopt(model.undefined)
+    cpu.stopsChanged()
     cpu.clearEmptyContext()
     cpu.flushTLB()
     cpu.load(CPUState())

@@ -18,6 +18,8 @@ enum Mode {
   static var flat: UInt64 { 1 << 6 }
   /// Paging is on.
   static var paging: UInt64 { 1 << 7 }
+  /// CPL is 1 or 2.
+  static var middleRing: UInt64 { 1 << 8 }
 }
 
 extension CPU {
@@ -49,7 +51,7 @@ extension CPU {
       if segmentLimit(SegmentNumber.cs) == .max { mode |= Mode.wholeCodeSegment }
       if isFlat(SegmentNumber.ds), isFlat(SegmentNumber.es), isFlat(SegmentNumber.ss) { mode |= Mode.flat }
     }
-    if level == 3 { mode |= Mode.user }
+    if level == 3 { mode |= Mode.user } else if level != 0 { mode |= Mode.middleRing }
     if protected { mode |= Mode.protected }
     if s[Slot.cr0] & CR0.pg != 0 { mode |= Mode.paging }
     if s[Slot.privilegeLevel] != level { s[SystemSlot.levelChanges] &+= 1 }

@@ -147,7 +147,8 @@ enum Slot {
   static var replyCapacity: Int { 256 }
   /// Words of the system family's own: `SystemSlot`.
   static var systemScratch: Int { 512 }
-  /// The undefined as the profile has it: a word for each of `UndefinedFlags`, 0 where it is the reference; then
+  /// The undefined as the profile has it: a word for each of `UndefinedFlags`, 0 where it is the reference, otherwise
+  /// the rule's, bit 63, and from bit 32 on one for each flag that is undefined; then
   /// `UndefinedProfile.traits`, `UndefinedProfile.LongDoubleShift`, and whether RCPPS and RSQRTPS look at fewer bits.
   static var undefinedRules: Int { 640 }
   static var undefinedTraits: Int { 672 }

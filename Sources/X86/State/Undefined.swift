@@ -7,7 +7,9 @@ extension CPU {
   func adopt(_ profile: UndefinedProfile) {
     for flags in UndefinedFlags.allCases {
       let rule = profile[flags]
-      s[Slot.undefinedRules + Int(flags.rawValue)] = rule == flags.reference ? 0 : 1 << 63 | UInt64(rule.word)
+      let open = flags.flags.reduce(into: UInt64(0)) { $0 |= 1 << UInt64($1.rawValue) }
+      let differing = 1 << 63 | open << 32 | UInt64(rule.word)
+      s[Slot.undefinedRules + Int(flags.rawValue)] = rule == flags.reference ? 0 : differing
     }
     s[Slot.undefinedTraits] = profile.traits
     s[Slot.longDoubleShift] = UInt64(profile.longDoubleShift.rawValue)
@@ -22,6 +24,11 @@ extension CPU {
 
   @inline(__always) private func undefinedRule(_ flags: UndefinedFlags) -> UInt64 {
     s[Slot.undefinedRules &+ Int(flags.rawValue)]
+  }
+
+  /// What these instructions do with the flags that they leave undefined.
+  func rule(_ flags: UndefinedFlags) -> FlagRule {
+    differs(flags) ? FlagRule(word: UInt32(truncatingIfNeeded: undefinedRule(flags))) : flags.reference
   }
 
   /// The status flags before an instruction, for `imitate`; anything where the profile is the reference.
@@ -46,10 +53,11 @@ extension CPU {
     _ which: UndefinedFlags, _ before: UInt64, _ result: UInt64, _ source: UInt64, _ size: Int, _ places: UInt64,
     _ first: Bool
   ) {
-    let rule = FlagRule(word: UInt32(truncatingIfNeeded: undefinedRule(which)))
+    let word = undefinedRule(which)
+    let rule = FlagRule(word: UInt32(truncatingIfNeeded: word))
     var flags = statusFlags
-    for flag in which.flags {
-      if flag == .of && places == 1 { continue }
+    for number in 0..<6 where word >> UInt64(32 + number) & 1 != 0 {
+      guard let flag = StatusFlag(rawValue: number), flag != .of || places != 1 else { continue }
       let isSet: Bool
       switch rule[flag] {
       case .kept: isSet = before & flag.mask != 0

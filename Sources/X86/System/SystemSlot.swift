@@ -26,6 +26,9 @@ enum SystemSlot {
   static var hasFilter: Int { Slot.systemScratch + 13 }
   static var filterAddress: Int { Slot.systemScratch + 14 }
   static var filterRegisters: Int { Slot.systemScratch + 16 }
+  /// `filterAddress` while there is a filter and there are no conditions, otherwise no address of 64-bit code: what
+  /// translated code looks at first.
+  static var plainFilterAddress: Int { Slot.systemScratch + 57 }
   /// The block interpreter runs: an access that is watched leaves it, so that the instruction is stepped.
   static var runsBlocks: Int { Slot.systemScratch + 32 }
   /// The next instruction is stepped.

@@ -25,6 +25,8 @@ struct BlockTranslator {
   /// The host's flags are the guest's: behind the code so far, and before the operation being translated.
   var hostHasFlags = false
   var hostHadFlags = false
+  /// Nobody sees the flags that the operation being translated sets.
+  var flagsAreDead = false
   /// The host's MXCSR is the guest's, certainly (`openFloats`).
   var floatsAreOpen = false
   /// The block has looked whether the guest may use its XMM registers.
@@ -60,6 +62,7 @@ struct BlockTranslator {
     var op = first
     while true {
       (hostHadFlags, hostHasFlags) = (hostHasFlags, false)
+      flagsAreDead = op.pointee.flagsAreDead
       switch translate(op) {
       case .next: op += 1
       case .end:

@@ -51,37 +51,6 @@ extension BlockTranslator {
     goOn()
   }
 
-  // MARK: stops
-
-  /// Goes by the address to stop at when the stop is for other registers than these (`CPU.isFilteredOut`): looking for
-  /// a state costs some nanoseconds each time that its place is come to. Conditions are asked. All else is the
-  /// interpreter's.
-  mutating func passStop(_ op: OperationPointer) -> Outcome {
-    code.alu(ALU.cmp, slot(SystemSlot.hasStopConditions), immediate: 0, size: 8)
-    let isPlain = code.branch(.equal)
-    code.move(.rax, immediate: UInt64(UInt(bitPattern: op)))
-    code.call(backTo: shared.callFamily - distance)
-    let isAsked = code.jump()
-    code.place(isPlain)
-    code.alu(ALU.cmp, slot(SystemSlot.hasFilter), immediate: 0, size: 8)
-    leave(at: op, when: .equal)
-    code.alu(ALU.cmp, slot(Slot.codeBase), immediate: 0, size: 8)
-    leave(at: op, when: .notEqual)
-    code.move(.rax, immediate: op.rip)
-    code.alu(ALU.cmp, .rax, slot(SystemSlot.filterAddress), size: 8)
-    leave(at: op, when: .notEqual)
-    var passes: [Assembler.Branch] = []
-    for number in 0..<16 {
-      let register = value(UInt8(8 * number), orLoadedInto: .rax)
-      code.alu(ALU.cmp, register, slot(SystemSlot.filterRegisters + number), size: 8)
-      passes.append(code.branch(.notEqual))
-    }
-    leave(at: op)
-    for pass in passes { code.place(pass) }
-    code.place(isAsked)
-    return .next
-  }
-
   // MARK: calls and returns
 
   private mutating func pushReturn(_ op: OperationPointer) {

@@ -1,20 +1,20 @@
 internal import VMMCore
 
-// MUL, IMUL, DIV, IDIV of 32 and 64 bits, where the profile leaves the flags as the reference does.
+// MUL, IMUL, DIV, IDIV of 32 and 64 bits.
 extension BlockTranslator {
   mutating func multiplyLong(_ op: OperationPointer) -> Outcome {
-    guard op.size >= 4, !cpu.differs(.multiply), let source = rm(op, isStore: false) else { return .none }
+    guard op.size >= 4, let flags = productFlags, let source = rm(op, isStore: false) else { return .none }
     code.load(.rax, RegisterMap.operand(GPR.rax))
     code.instruction(0xf7, extension: op.handler == .imulRM ? 5 : 4, source, size: op.size)
     // The upper halves are clear where the operands have 32 bits.
     code.store(.rax, RegisterMap.operand(GPR.rax))
     code.store(.rdx, RegisterMap.operand(GPR.rdx))
-    keepProductFlags()
+    keep(flags, result: RegisterMap.operand(GPR.rax), size: op.size)
     return .next
   }
 
   mutating func multiplyWhole(_ op: OperationPointer) -> Outcome {
-    guard op.size >= 4, !cpu.differs(.multiply), let source = rm(op, isStore: false) else { return .none }
+    guard op.size >= 4, let flags = productFlags, let source = rm(op, isStore: false) else { return .none }
     if op.handler == .imulRegRMImm {
       guard let number = immediate(op, op.size) else { return .none }
       write(op.reg) { block, host in
@@ -24,13 +24,16 @@ extension BlockTranslator {
     } else {
       update(op.reg) { $0.code.instruction(0x1af, $1, source, size: op.size) }
     }
-    keepProductFlags()
+    keep(flags, result: guest(op.reg), size: op.size)
     return .next
   }
 
   /// The family has what ends in #DE, and of IDIV whatever is not as CDQ or CQO leaves it, or by 0 or -1.
   mutating func divide(_ op: OperationPointer) -> Outcome {
-    guard op.size >= 4, !cpu.differs(.divide), let source = rm(op, isStore: false) else { return .none }
+    let rule = cpu.rule(.divide), isKept = rule == FlagRule([:])
+    guard op.size >= 4, isKept || rule == UndefinedFlags.divide.reference, let source = rm(op, isStore: false) else {
+      return .none
+    }
     let high = RegisterMap.operand(GPR.rdx), size = op.size
     code.load(.rcx, source, size: size)
     code.load(.rax, RegisterMap.operand(GPR.rax))
@@ -52,6 +55,7 @@ extension BlockTranslator {
     // The upper halves are clear where the operands have 32 bits.
     code.store(.rax, RegisterMap.operand(GPR.rax))
     code.store(.rdx, high)
+    guard !isKept else { return .next }
     // CF and OF stay; of the others only AF is set.
     code.alu(ALU.and, .register(RegisterMap.flags), immediate: HostFlags.carry | HostFlags.overflow, size: 4)
     code.alu(ALU.or, .register(RegisterMap.flags), immediate: HostFlags.adjust, size: 4)

@@ -139,21 +139,16 @@ extension BlockTranslator {
 
   // MARK: arithmetic
 
-  /// What the interpreter leaves out too.
-  private func isQuiet(_ op: OperationPointer) -> Bool {
-    op.handler.rawValue >= Handler.addQuiet64.rawValue && op.handler.rawValue <= Handler.sarQuiet32.rawValue
-  }
-
   private mutating func alu(_ op: OperationPointer, _ kind: UInt8, _ size: Int) -> Outcome {
     update(op.reg) { $0.code.alu(kind, $1, $0.guest(op.rm), size: size) }
-    if !isQuiet(op) { keepFlags(of: kind) }
+    keepFlags(of: kind)
     return .next
   }
 
   private mutating func aluImmediate(_ op: OperationPointer, _ kind: UInt8, _ size: Int) -> Outcome {
     guard let immediate = immediate(op, size) else { return .none }
     update(op.rm) { $0.code.alu(kind, .register($1), immediate: immediate, size: size) }
-    if !isQuiet(op) { keepFlags(of: kind) }
+    keepFlags(of: kind)
     return .next
   }
 
@@ -195,14 +190,16 @@ extension BlockTranslator {
   private mutating func shift(_ op: OperationPointer, _ kind: ShiftKind, _ size: Int) -> Outcome {
     let count = op.immediate & (size == 8 ? 63 : 31)
     guard count != 0 else { return .none }
+    keepSource(for: kind, guest(op.rm), size)
     update(op.rm) { $0.code.shift(kind.rawValue, $1, by: UInt8(count), size: size) }
-    if !isQuiet(op) { keepShiftFlags(kind, by: count) }
+    keepShiftFlags(kind, by: count, result: guest(op.rm), size: size)
     return .next
   }
 
   private mutating func multiply(_ op: OperationPointer, _ size: Int) -> Outcome {
+    guard let flags = productFlags else { return .none }
     update(op.reg) { $0.code.instruction(0x1af, $1, $0.guest(op.rm), size: size) }
-    keepProductFlags()
+    keep(flags, result: guest(op.reg), size: size)
     return .next
   }
 

@@ -1,50 +1,39 @@
 internal import VMMCore
 
-// ROL, ROR, SHL, SHR and SAR as they were decoded, whose flags are the reference's.
+// ROL, ROR, SHL, SHR and SAR as they were decoded.
 extension BlockTranslator {
-  private func isReference(_ kind: UInt8) -> Bool {
-    switch kind {
-    case 0, 1: !cpu.differs(.rotate) && !cpu.differs(.rotateByImmediate)
-    case 4, 6: !cpu.differs(.shiftLeft)
-    case 5: !cpu.differs(.shiftRight)
-    case 7: !cpu.differs(.shiftArithmetic)
-    default: false
-    }
-  }
-
-  private func shiftKind(_ kind: UInt8) -> ShiftKind? { ShiftKind(rawValue: kind == 6 ? 4 : kind) }
-
   mutating func shiftWhole(_ op: OperationPointer) -> Outcome {
     let size = op.size, count = op.immediate & (size == 8 ? 63 : 31)
-    guard count != 0, count < UInt64(8 * size), isReference(op.kind) else { return .none }
-    if let kind = shiftKind(op.kind) {
-      guard op.isMemory || BlockTranslator.number(op.rm) != nil else { return .none }
-      if op.isMemory {
-        let place = operand(op, size: size, isStore: true)
-        code.shift(kind.rawValue, place, by: UInt8(count), size: size)
-      } else {
-        update(op.rm) { $0.code.shift(kind.rawValue, $1, by: UInt8(count), size: size) }
-      }
-      keepShiftFlags(kind, by: count)
-      return .next
+    guard count != 0, count < UInt64(8 * size) else { return .none }
+    guard op.isMemory || BlockTranslator.number(op.rm) != nil else { return .none }
+    guard let kind = ShiftKind(op.kind) else { return rotate(op, by: count) }
+    guard isTranslated(kind) else { return .none }
+    let place = op.isMemory ? operand(op, size: size, isStore: true) : guest(op.rm)
+    keepSource(for: kind, place, size)
+    if op.isMemory {
+      code.shift(kind.rawValue, place, by: UInt8(count), size: size)
+    } else {
+      update(op.rm) { $0.code.shift(kind.rawValue, $1, by: UInt8(count), size: size) }
     }
-    guard size >= 4, !op.isMemory, BlockTranslator.number(op.rm) != nil else { return .none }
-    update(op.rm) { $0.code.shift(op.kind, $1, by: UInt8(count), size: size) }
-    keepRotateFlags(op)
+    keepShiftFlags(kind, by: count, result: place, size: size)
     return .next
   }
 
   /// Of a register by what CL says; with nothing the flags stay.
   mutating func shiftByCL(_ op: OperationPointer) -> Outcome {
     let size = op.size
-    guard size >= 4, !op.isMemory, BlockTranslator.number(op.rm) != nil, isReference(op.kind) else {
-      return .none
-    }
+    guard size >= 4, !op.isMemory, BlockTranslator.number(op.rm) != nil else { return .none }
+    let shift = ShiftKind(op.kind)
+    let rotation = RotationFlags(op, by: nil, cpu)
+    guard shift.map(isTranslated) ?? (rotation != nil) else { return .none }
     code.load(.rcx, RegisterMap.operand(GPR.rcx), size: 4)
     code.alu(ALU.and, .register(.rcx), immediate: size == 8 ? 63 : 31, size: 4)
     let isNothing = code.branch(.equal)
+    if let shift { keepSource(for: shift, guest(op.rm), size) }
+    if rotation == .firstPlace { code.load(.rdx, guest(op.rm), size: size) }
     update(op.rm) { $0.code.instruction(0xd3, extension: op.kind, .register($1), size: size) }
-    if let kind = shiftKind(op.kind) { keepShiftFlagsByCL(kind) } else { keepRotateFlags(op) }
+    if let shift { keepShiftFlags(shift, by: nil, result: guest(op.rm), size: size) }
+    if let rotation { keep(rotation, op) }
     let isDone = code.jump()
     code.place(isNothing)
     // The upper half is cleared all the same.
@@ -53,20 +42,29 @@ extension BlockTranslator {
     return .next
   }
 
-  /// As `keepShiftFlags`, with the count, which is not zero, in CL.
-  private mutating func keepShiftFlagsByCL(_ kind: ShiftKind) {
-    lahf()
-    switch kind {
-    case .left: overflowFromSignAndCarry()
-    case .right:
-      code.set(.overflow, .rax)
-      code.alu(ALU.cmp, .register(.rcx), immediate: 1, size: 1)
-      code.set(.equal, .rdx)
-      code.alu(ALU.and, .rax, .register(.rdx), size: 1)
-    case .arithmetic: code.moveLow(.rax, immediate: 0)
+  private mutating func rotate(_ op: OperationPointer, by count: UInt64) -> Outcome {
+    let size = op.size
+    guard size >= 4, !op.isMemory, let flags = RotationFlags(op, by: count, cpu) else { return .none }
+    if flags == .firstPlace { code.load(.rdx, guest(op.rm), size: size) }
+    update(op.rm) { $0.code.shift(op.kind, $1, by: UInt8(count), size: size) }
+    keep(flags, op)
+    return .next
+  }
+
+  // MARK: flags of rotations
+
+  /// CF and OF of a rotation that the host has just done, with its source in RDX where they ask for it.
+  private mutating func keep(_ flags: RotationFlags, _ op: OperationPointer) {
+    guard !flagsAreDead else { return }
+    switch flags {
+    case .ofResult: keepRotateFlags(op)
+    case .carryAlone: keepCarry()
+    case .firstPlace:
+      code.set(.carry, .rax)
+      code.instruction(0x1b6, .rax, .register(.rax), size: 4)
+      firstPlaceOverflow(isRight: op.kind == 1, op.size)
+      keepCarryAndOverflow()
     }
-    code.alu(ALU.or, .register(.rax), immediate: HostFlags.adjust, size: 4)
-    keepAX()
   }
 
   /// CF and OF of a rotation by its result: of ROL the lowest bit, and that xor the highest; of ROR the highest bit,
@@ -87,5 +85,41 @@ extension BlockTranslator {
       code.alu(ALU.and, .register(.rdx), immediate: 1, size: 4)
     }
     keepCarryAndOverflow()
+  }
+
+  /// OF as the first place of a shift to the left or of a rotation leaves it, by the source in RDX: bit 0 of RDX, whose
+  /// other bits are clear. To the left the two highest bits differ, to the right the highest and the lowest. Uses RCX.
+  mutating func firstPlaceOverflow(isRight: Bool, _ size: Int) {
+    let wide = max(size, 4), last = UInt8(8 * size - 1)
+    code.move(.rcx, .rdx, size: wide)
+    code.shift(ShiftKind.right.rawValue, .rcx, by: last, size: wide)
+    if !isRight { code.shift(ShiftKind.right.rawValue, .rdx, by: last - 1, size: wide) }
+    code.alu(ALU.xor, .rdx, .register(.rcx), size: 4)
+    code.alu(ALU.and, .register(.rdx), immediate: 1, size: 4)
+  }
+}
+
+/// How translated code finds CF and OF of a rotation.
+private enum RotationFlags {
+  /// Both by the result.
+  case ofResult
+  /// OF as the first place leaves it.
+  case firstPlace
+  /// OF stays.
+  case carryAlone
+
+  /// `nil` for what is the family's.
+  ///
+  /// - Parameter count: places; `nil` when CL says.
+  init?(_ op: OperationPointer, by count: UInt64?, _ cpu: CPU) {
+    guard op.kind < 2 else { return nil }
+    let isAsByCL = count == nil || cpu.does(.kernelRotatesByCL) && cpu.privilegeLevel == 0
+    switch cpu.rule(isAsByCL ? .rotate : .rotateByImmediate)[.of] {
+    case _ where count == 1: self = .ofResult
+    case .onePlace: self = .ofResult
+    case .firstPlace: self = .firstPlace
+    case .kept where count != nil: self = .carryAlone
+    default: return nil
+    }
   }
 }
