@@ -1,5 +1,10 @@
-/// The direct way from RIP to a block.
-enum JumpCache {
+#if canImport(Glibc)
+  internal import Glibc
+#endif
+
+/// The direct ways from RIP to blocks that one vCPU has found, in plain memory: `Slot.jumpCache` has the address of the
+/// current set.
+final class JumpCache {
   static var entries: Int { 2048 }
   static var wordsPerEntry: Int { 4 }
   /// One set of entries for each address space that code was executed in lately.
@@ -16,46 +21,65 @@ enum JumpCache {
   @inline(__always) static func offset(_ rip: UInt64) -> Int {
     (Int(truncatingIfNeeded: rip ^ rip &>> 11) & (entries &- 1)) &* wordsPerEntry
   }
+
+  private let cpu: CPU
+  private let words: UnsafeMutablePointer<UInt64>
+  private var spaces = AddressSpaces()
+
+  init(cpu: CPU) {
+    self.cpu = cpu
+    words = zeroedMemory(JumpCache.sets * JumpCache.wordsPerSet)
+    cpu[Slot.jumpCache] = UInt64(UInt(bitPattern: words))
+  }
+
+  deinit { free(words) }
+
+  /// Where a CR3 leads to has changed, or may have, for every one: a new epoch.
+  func forgetSpaces() -> UInt64 { spaces.forgetAll(cr3: cpu[Slot.cr3]) }
+
+  /// CR3 has been loaded in long mode; the epoch under which ways from RIP to code are known there.
+  func enterSpace() -> UInt64 {
+    let epoch = spaces.enter(cr3: cpu[Slot.cr3])
+    cpu[Slot.jumpCache] = UInt64(UInt(bitPattern: words + spaces.current * JumpCache.wordsPerSet))
+    return epoch
+  }
+
+  /// No way is known.
+  func clear() {
+    for entry in 0..<JumpCache.sets * JumpCache.entries {
+      words[entry * JumpCache.wordsPerEntry + JumpCache.key] = .max
+    }
+  }
+
+  /// No way is known to this block: none must lead to a stale operation, for it would lead there again.
+  func forget(_ head: OperationPointer) { forEachWay(to: head) { $0[JumpCache.key] = .max } }
+
+  /// The block is translated.
+  func setCode(of head: OperationPointer) { forEachWay(to: head) { $0[JumpCache.code] = head.block.pointee.code } }
+
+  /// No block is translated.
+  func forgetCode(_ interpreted: UInt64) {
+    for entry in 0..<JumpCache.sets * JumpCache.entries {
+      words[entry * JumpCache.wordsPerEntry + JumpCache.code] = interpreted
+    }
+  }
+
+  private func forEachWay(to head: OperationPointer, _ body: (UnsafeMutablePointer<UInt64>) -> Void) {
+    for set in 0..<JumpCache.sets {
+      let entry = words + (set * JumpCache.wordsPerSet + JumpCache.offset(head.rip))
+      if entry[JumpCache.head] == UInt64(UInt(bitPattern: head)) { body(entry) }
+    }
+  }
 }
 
-/// Which address spaces the sets of the jump cache are for. A guest that goes to and fro between some of them finds
-/// the ways from RIP to code that it knew there.
-///
-/// That is exact: a store to a page that any walk has read, in whatever space, forgets all sets
-/// (`PageUse.pageTable`), and so does all else that changes what is found.
-struct JumpCacheSets {
-  private struct Space {
-    /// `none` for a set that is nobody's.
-    var cr3: UInt64 = none
-    var epoch: UInt64 = 0
-
-    /// Bits of CR3 that are reserved are set.
-    static let none = UInt64.max
-  }
-  private var spaces = [Space](repeating: Space(), count: JumpCache.sets)
-  private(set) var current = 0
-  /// The last epoch that has begun anywhere.
-  private var lastEpoch: UInt64 = 0
-
-  /// The current set is for this address space from now on, and what was known in all sets holds no more: a new epoch.
-  mutating func forgetAll(cr3: UInt64) -> UInt64 {
-    for index in 0..<JumpCache.sets { spaces[index].cr3 = Space.none }
-    return begin(cr3: cr3)
-  }
-
-  /// The epoch of an address space, which gets the set that it had, or the next one.
-  mutating func enter(cr3: UInt64) -> UInt64 {
-    if let known = spaces.firstIndex(where: { $0.cr3 == cr3 }) {
-      current = known
-      return spaces[known].epoch
-    }
-    current = (current + 1) % JumpCache.sets
-    return begin(cr3: cr3)
-  }
-
-  private mutating func begin(cr3: UInt64) -> UInt64 {
-    lastEpoch += 1
-    spaces[current] = Space(cr3: cr3, epoch: lastEpoch)
-    return lastEpoch
+extension CPU {
+  /// The block's head is what RIP leads to here from now on.
+  func remember(_ head: OperationPointer, at rip: UInt64, code: UInt64) {
+    let jumps = UnsafeMutablePointer<UInt64>(bitPattern: UInt(s[Slot.jumpCache])).unsafelyUnwrapped
+    let entry = jumps + JumpCache.offset(rip)
+    entry[JumpCache.rip] = rip
+    entry[JumpCache.key] = s[Slot.translationKey]
+    entry[JumpCache.head] = UInt64(UInt(bitPattern: head))
+    entry[JumpCache.code] = code
   }
 }

@@ -48,7 +48,7 @@ typealias OperationPointer = UnsafeMutablePointer<Operation>
 extension OperationPointer {
   /// Where its instruction is decoded to: all instructions lie behind all operations, which are as long.
   @inline(__always) var decoded: UnsafeMutablePointer<Instruction> {
-    UnsafeMutableRawPointer(self + BlockCache.arenaCapacity).assumingMemoryBound(to: Instruction.self)
+    UnsafeMutableRawPointer(self + BlockStore.operationCapacity).assumingMemoryBound(to: Instruction.self)
   }
   /// As it was decoded.
   @inline(__always) var instruction: Op { Op(decoded) }

@@ -116,7 +116,7 @@ extension CPU {
     forgetFetches()
     // Outside long mode the four entries at the top of PAE paging are loaded with CR3: the same one may lead elsewhere.
     guard s[Slot.efer] & EFER.lma != 0 else { return newEpoch() }
-    s[Slot.epoch] = withBlocks { $0.enterSpace() }
+    s[Slot.epoch] = withBlocks { $0.jumps.enterSpace() }
     makeTranslationKey()
   }
 
@@ -142,7 +142,7 @@ extension CPU {
 
   /// Ways from RIP to code that were cached so far no longer hold, in any address space.
   func newEpoch() {
-    s[Slot.epoch] = withBlocks { $0.forgetSpaces() }
+    s[Slot.epoch] = withBlocks { $0.jumps.forgetSpaces() }
     makeTranslationKey()
   }
 

@@ -28,7 +28,7 @@ final class CPUCore {
     let block = UnsafeMutablePointer<UInt64>.allocate(capacity: Slot.count)
     block.initialize(repeating: 0, count: Slot.count)
     cpu = CPU(block)
-    pageUse = BlockCache.zeroed(memory.pageCount)
+    pageUse = zeroedMemory(memory.pageCount)
     scratch = .allocate(capacity: 1)
     scratch.initialize(to: Instruction())
     cpu[Slot.scratchOp] = UInt64(UInt(bitPattern: scratch))

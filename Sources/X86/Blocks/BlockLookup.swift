@@ -1,0 +1,73 @@
+// How the block at RIP is found, or made.
+extension BlockCache {
+  /// The first operation of the block at RIP, decoded if need be; `nil` when fetching or decoding raised a fault.
+  func find() -> OperationPointer? {
+    let rip = cpu.rip
+    let linear = cpu.codeLinear(rip)
+    guard cpu.isInCodeSegment(rip), let physical = cpu.fetchAddress(linear) else { return nil }
+    let mode = cpu.blockMode
+    var number = index.first(physical, rip)
+    while number >= 0 {
+      let block = store.blocks + Int(number)
+      if block.pointee.physical == physical && block.pointee.rip == rip && block.pointee.mode == mode
+        && holds(block, linear)
+      {
+        lastCrossesPages = block.pointee.crossesPages
+        notes.byte(Int(number)).pointee = 1
+        return remember(store.head(of: block), rip)
+      }
+      number = block.pointee.nextInBucket
+    }
+    return build(linear: linear, physical: physical).map { remember($0, rip) }
+  }
+
+  /// An instruction across two pages is still what the block says only when the second page is the same.
+  private func holds(_ block: UnsafeMutablePointer<Block>, _ linear: UInt64) -> Bool {
+    if !block.pointee.crossesPages { return true }
+    // A fault here is raised again, properly, when the block is built anew.
+    let second = cpu.fetchAddress(cpu.nextLinear(linear & ~0xfff, 0x1000))
+    cpu[Slot.faultPending] = 0
+    return second.map { $0 & ~0xfff } == block.pointee.secondPage
+  }
+
+  private func remember(_ head: OperationPointer, _ rip: UInt64) -> OperationPointer {
+    cpu.remember(head, at: rip, code: head.handler == .translated ? head.block.pointee.code : interpreted)
+    return head
+  }
+
+  /// Decodes the block at RIP.
+  private func build(linear: UInt64, physical: UInt64) -> OperationPointer? {
+    if store.isFull { flush() }
+    let first = store.nextHead
+    var builder = BlockBuilder(cpu: cpu, first: first, block: store.nextBlock, entered: notes.byte(store.count))
+    guard builder.build(linear: linear, physical: physical) else { return nil }
+    var block = Block()
+    block.physical = physical
+    block.secondPage = builder.secondPage
+    block.rip = cpu.rip
+    block.mode = cpu.blockMode
+    block.pageNumber = pageNumber(physical)
+    if block.crossesPages { block.secondPageNumber = pageNumber(block.secondPage) }
+    block.opCount = Int32(builder.opCount)
+    block.length = Int32(builder.length)
+    block.isCut = builder.isCut
+    block.heat = cpu[SystemSlot.translatesAfter]
+    lastCrossesPages = block.crossesPages
+    insert(block)
+    return first
+  }
+
+  private func pageNumber(_ physical: UInt64) -> Int32 { cpu.ram(physical).map { Int32($0.page) } ?? -1 }
+
+  private func insert(_ block: Block) {
+    let number = store.append(block)
+    index.insert(number)
+    pages.insert(number)
+    if cpu[Slot.codeBase] != 0 { hasSegmentedCode = true }
+    for (page, physical) in [(block.pageNumber, block.physical), (block.secondPageNumber, block.secondPage)]
+    where page >= 0 {
+      cpu.watch(page: Int(page), physical: physical, as: PageUse.code)
+    }
+    notes.byte(Int(number)).pointee = 1
+  }
+}

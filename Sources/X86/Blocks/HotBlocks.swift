@@ -1,0 +1,53 @@
+// Blocks that are entered often, and the host code that is made of them.
+extension BlockCache {
+  /// A block that is hot: host code is made of it, where there can be any.
+  func translate(_ head: OperationPointer) {
+    guard let translator = translator ?? makeTranslator() else {
+      head.pointee.handler = .entry
+      return
+    }
+    if translator.isFull { flushTranslations() }
+    let start = meter?.clock()
+    let length = translator.translate(head: head)
+    if let start { meter?.note(head, length, since: start) }
+    guard length > 0 else {
+      head.pointee.handler = .entry
+      return
+    }
+    jumps.setCode(of: head)
+  }
+
+  /// `nil`, and no more blocks are to be translated, where there is no executable memory.
+  private func makeTranslator() -> Translator? {
+    translator = Translator(cpu: cpu)
+    cpu[SystemSlot.translatedEntry] = translator?.entry ?? 0
+    cpu[SystemSlot.familyEntry] = Translator.familyEntry
+    if translator == nil { cpu[SystemSlot.translatesAfter] = 0 }
+    interpreted = translator?.interpreted ?? 0
+    jumps.forgetCode(interpreted)
+    return translator
+  }
+
+  /// A way of translated code leads straight to where its branch is linked to from now on, if that is translated.
+  func bind(_ slot: UnsafeMutablePointer<UInt64>, _ branch: OperationPointer) {
+    if let target = branch.linked { translator?.bind(slot, to: target) }
+  }
+
+  /// Every block is interpreted anew.
+  func flushTranslations() {
+    for number in 0..<store.count {
+      let block = store.blocks + number
+      let head = store.head(of: block)
+      guard head.handler == .translated else { continue }
+      head.pointee.handler = .heat
+      block.pointee.heat = cpu[SystemSlot.translatesAfter]
+    }
+    translator?.flush()
+    jumps.forgetCode(interpreted)
+  }
+
+  /// The branch goes straight to the block at `target` from now on.
+  func link(_ branch: OperationPointer, to target: OperationPointer) {
+    branch.pointee.link = UInt64(UInt(bitPattern: target))
+  }
+}
