@@ -27,15 +27,13 @@ struct BlockTests {
     /// Instructions of the block that begins the loop.
     func length() -> UInt64? {
       machine.cpu.rip = Machine.codeAddress
-      return unsafe machine.cpu.withBlocks { unsafe $0.find() }?.left
+      return unsafe machine.core.code.find(machine.cpu)?.left
     }
     for turn in 0..<3 {
       #expect(length() == 3, "turn \(turn)")
-      (machine.cpu[Slot.hasStopAddress], machine.cpu[Slot.stopAddress]) = (1, Machine.codeAddress + 4)
-      machine.core.blocks.invalidate(linear: Machine.codeAddress + 4)
+      machine.cpu.setStopAddress(Machine.codeAddress + 4)
       #expect(length() == 1, "turn \(turn)")
-      machine.cpu[Slot.hasStopAddress] = 0
-      machine.core.blocks.invalidate(linear: Machine.codeAddress + 4)
+      machine.cpu.setStopAddress(nil)
     }
   }
 

@@ -58,7 +58,7 @@ final class Machine {
     return state
   }
 
-  private static func mapIdentity(_ memory: GuestMemory) {
+  static func mapIdentity(_ memory: GuestMemory) {
     memory.store(tables + 0x1007, at: GuestPhysicalAddress(tables))
     memory.store(tables + 0x2007, at: GuestPhysicalAddress(tables + 0x1000))
     for index in UInt64(0)..<512 {

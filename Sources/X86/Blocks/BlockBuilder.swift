@@ -29,14 +29,14 @@ struct BlockBuilder {
 
   /// Decodes at RIP; false when the first instruction raised a fault.
   mutating func build(linear: UInt64, physical: UInt64) -> Bool {
-    reserveHead(isStop: cpu.isStop(linear))
+    reserveHead(isStop: isStop(linear))
     let body = opCount
     guard let (host, _) = cpu.ram(physical) else { return cpu.raiseProtection() }
     let page = UnsafePointer(cpu.pointer(host).assumingMemoryBound(to: UInt8.self))
     let start = Int(physical & 0xfff)
     var ends = false
     while !ends && instructions < BlockBuilder.maxInstructions {
-      if length > 0 && cpu.isStop(cpu.nextLinear(linear, UInt64(length))) {
+      if length > 0 && isStop(cpu.nextLinear(linear, UInt64(length))) {
         isCut = true
         break
       }
@@ -59,6 +59,9 @@ struct BlockBuilder {
     finish(body, linear)
     return true
   }
+
+  /// Some vCPU's runs stop there: the block is for all of them.
+  private func isStop(_ linear: UInt64) -> Bool { cpu.withCode { $0.isStop(linear) } }
 
   private mutating func take(_ op: OperationPointer) {
     op.pointee = Operation(op.decoded.pointee)

@@ -1,5 +1,5 @@
 // How blocks are forgotten: by the bytes that they were decoded from, and by their addresses.
-extension BlockCache {
+extension GuestCode {
   /// Forgets the blocks with an instruction at a linear address, and those that end there for its sake: runs are to
   /// stop there from now on, or no more. None may be being executed.
   func invalidate(linear: UInt64) {
@@ -20,7 +20,7 @@ extension BlockCache {
     let stored = offset..<(offset + count)
     guard pages.mayHold(stored, page) else { return }
     pages.remove(page, stored) { retire($0) }
-    if pages.isEmpty(page) { cpu.pageUse[page] &= ~PageUse.code }
+    if pages.isEmpty(page) { pageUse[page] &= ~PageUse.code }
   }
 
   /// A block is not found any more, and its operations are stale.
@@ -30,7 +30,7 @@ extension BlockCache {
     block.pointee.isRetired = true
     let first = store.head(of: block)
     translator?.unbind(first)
-    jumps.forget(first)
+    for member in members { member.jumps.forget(first) }
     for at in 0..<Int(block.pointee.opCount) where (first + at).handler != .dispatch {
       (first + at).pointee.handler = .stale
     }

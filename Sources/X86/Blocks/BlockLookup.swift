@@ -1,7 +1,8 @@
 // How the block at RIP is found, or made.
-extension BlockCache {
-  /// The first operation of the block at RIP, decoded if need be; `nil` when fetching or decoding raised a fault.
-  func find() -> OperationPointer? {
+extension GuestCode {
+  /// The first operation of the block at a vCPU's RIP, decoded if need be; `nil` when fetching or decoding raised a
+  /// fault.
+  func find(_ cpu: CPU) -> OperationPointer? {
     let rip = cpu.rip
     let linear = cpu.codeLinear(rip)
     guard cpu.isInCodeSegment(rip), let physical = cpu.fetchAddress(linear) else { return nil }
@@ -10,19 +11,19 @@ extension BlockCache {
     while number >= 0 {
       let block = store.blocks + Int(number)
       if block.pointee.physical == physical && block.pointee.rip == rip && block.pointee.mode == mode
-        && holds(block, linear)
+        && holds(block, linear, cpu)
       {
         lastCrossesPages = block.pointee.crossesPages
         notes.byte(Int(number)).pointee = 1
-        return remember(store.head(of: block), rip)
+        return remember(store.head(of: block), rip, cpu)
       }
       number = block.pointee.nextInBucket
     }
-    return build(linear: linear, physical: physical).map { remember($0, rip) }
+    return build(linear: linear, physical: physical, cpu).map { remember($0, rip, cpu) }
   }
 
   /// An instruction across two pages is still what the block says only when the second page is the same.
-  private func holds(_ block: UnsafeMutablePointer<Block>, _ linear: UInt64) -> Bool {
+  private func holds(_ block: UnsafeMutablePointer<Block>, _ linear: UInt64, _ cpu: CPU) -> Bool {
     if !block.pointee.crossesPages { return true }
     // A fault here is raised again, properly, when the block is built anew.
     let second = cpu.fetchAddress(cpu.nextLinear(linear & ~0xfff, 0x1000))
@@ -30,13 +31,13 @@ extension BlockCache {
     return second.map { $0 & ~0xfff } == block.pointee.secondPage
   }
 
-  private func remember(_ head: OperationPointer, _ rip: UInt64) -> OperationPointer {
+  private func remember(_ head: OperationPointer, _ rip: UInt64, _ cpu: CPU) -> OperationPointer {
     cpu.remember(head, at: rip, code: head.handler == .translated ? head.block.pointee.code : interpreted)
     return head
   }
 
   /// Decodes the block at RIP.
-  private func build(linear: UInt64, physical: UInt64) -> OperationPointer? {
+  private func build(linear: UInt64, physical: UInt64, _ cpu: CPU) -> OperationPointer? {
     if store.isFull { flush() }
     let first = store.nextHead
     var builder = BlockBuilder(cpu: cpu, first: first, block: store.nextBlock, entered: notes.byte(store.count))
@@ -46,20 +47,18 @@ extension BlockCache {
     block.secondPage = builder.secondPage
     block.rip = cpu.rip
     block.mode = cpu.blockMode
-    block.pageNumber = pageNumber(physical)
-    if block.crossesPages { block.secondPageNumber = pageNumber(block.secondPage) }
+    block.pageNumber = cpu.pageNumber(physical)
+    if block.crossesPages { block.secondPageNumber = cpu.pageNumber(block.secondPage) }
     block.opCount = Int32(builder.opCount)
     block.length = Int32(builder.length)
     block.isCut = builder.isCut
     block.heat = cpu[SystemSlot.translatesAfter]
     lastCrossesPages = block.crossesPages
-    insert(block)
+    insert(block, cpu)
     return first
   }
 
-  private func pageNumber(_ physical: UInt64) -> Int32 { cpu.ram(physical).map { Int32($0.page) } ?? -1 }
-
-  private func insert(_ block: Block) {
+  private func insert(_ block: Block, _ cpu: CPU) {
     let number = store.append(block)
     index.insert(number)
     pages.insert(number)
@@ -70,4 +69,9 @@ extension BlockCache {
     }
     notes.byte(Int(number)).pointee = 1
   }
+}
+
+extension CPU {
+  /// As in `Block`.
+  fileprivate func pageNumber(_ physical: UInt64) -> Int32 { ram(physical).map { Int32($0.page) } ?? -1 }
 }

@@ -183,7 +183,7 @@ extension CPU {
   private func blockAtRIP() -> OperationPointer? {
     guard Int64(bitPattern: s[Slot.remaining]) > 0, s[Slot.kick] == 0, !isAtStop else { return nil }
     let address = cr2
-    if let block = withBlocks({ $0.find() }) { return block }
+    if let block = withCode({ $0.find(self) }) { return block }
     _ = takeFault()
     cr2 = address
     s[SystemSlot.hasFetched] = 1
@@ -204,11 +204,11 @@ extension CPU {
   private func resolve(_ branch: OperationPointer) -> OperationPointer? {
     let target = branch.immediate
     guard codeLinear(target) & ~0xfff == codeLinear(branch.origin) & ~0xfff else { return go(target) }
-    let generation = withBlocks { $0.generation }
+    let generation = withCode { $0.generation }
     rip = target
     guard let next = blockAtRIP() else { return nil }
-    withBlocks { blocks in
-      if blocks.generation == generation && !blocks.lastCrossesPages { blocks.link(branch, to: next) }
+    withCode { code in
+      if code.generation == generation && !code.lastCrossesPages { code.link(branch, to: next) }
     }
     return enterFetched(next)
   }

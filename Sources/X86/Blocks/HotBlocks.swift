@@ -1,30 +1,31 @@
 // Blocks that are entered often, and the host code that is made of them.
-extension BlockCache {
-  /// A block that is hot: host code is made of it, where there can be any.
-  func translate(_ head: OperationPointer) {
+extension GuestCode {
+  /// A block that is hot, and that a vCPU is about to enter: host code is made of it, where there can be any.
+  func translate(_ head: OperationPointer, _ cpu: CPU) {
     guard let translator = translator ?? makeTranslator() else {
       head.pointee.handler = .entry
       return
     }
-    if translator.isFull { flushTranslations() }
+    if translator.isFull { flushTranslations(cpu) }
     let start = meter?.clock()
-    let length = translator.translate(head: head)
+    let length = translator.translate(head: head, for: cpu)
     if let start { meter?.note(head, length, since: start) }
     guard length > 0 else {
       head.pointee.handler = .entry
       return
     }
-    jumps.setCode(of: head)
+    for member in members { member.jumps.setCode(of: head) }
   }
 
   /// `nil`, and no more blocks are to be translated, where there is no executable memory.
   private func makeTranslator() -> Translator? {
-    translator = Translator(cpu: cpu)
-    cpu[SystemSlot.translatedEntry] = translator?.entry ?? 0
-    cpu[SystemSlot.familyEntry] = Translator.familyEntry
-    if translator == nil { cpu[SystemSlot.translatesAfter] = 0 }
+    translator = Translator()
     interpreted = translator?.interpreted ?? 0
-    jumps.forgetCode(interpreted)
+    for member in members {
+      member.cpu[SystemSlot.translatedEntry] = translator?.entry ?? 0
+      if translator == nil { member.cpu[SystemSlot.translatesAfter] = 0 }
+      member.jumps.forgetCode(interpreted)
+    }
     return translator
   }
 
@@ -34,7 +35,7 @@ extension BlockCache {
   }
 
   /// Every block is interpreted anew.
-  func flushTranslations() {
+  func flushTranslations(_ cpu: CPU) {
     for number in 0..<store.count {
       let block = store.blocks + number
       let head = store.head(of: block)
@@ -43,7 +44,7 @@ extension BlockCache {
       block.pointee.heat = cpu[SystemSlot.translatesAfter]
     }
     translator?.flush()
-    jumps.forgetCode(interpreted)
+    for member in members { member.jumps.forgetCode(interpreted) }
   }
 
   /// The branch goes straight to the block at `target` from now on.

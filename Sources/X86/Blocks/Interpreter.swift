@@ -350,7 +350,7 @@ extension CPU {
         op = next
         continue
       case .stopHere:
-        if isFilteredOut(codeLinear(op.rip)) { break }
+        if goesBy(codeLinear(op.rip)) { break }
         s[Slot.remaining] &+= op.left
         rip = op.rip
         return .stopAddress
@@ -359,7 +359,7 @@ extension CPU {
         op.noteEntry()
         op.block.pointee.heat &-= 1
         if op.block.pointee.heat == 0 {
-          core.blocks.translate(op)
+          core.code.translate(op, self)
           continue
         }
       case .translated:

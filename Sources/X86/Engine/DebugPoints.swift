@@ -42,7 +42,7 @@ extension SoftwareEngine {
     let changed = core.breakpointList.filter { !new.contains($0) } + addresses.filter { !old.contains($0) }
     (core.breakpoints, core.breakpointList) = (new, addresses)
     cpu[SystemSlot.hasBreakpoints] = new.isEmpty ? 0 : 1
-    for address in changed { core.blocks.invalidate(linear: address) }
+    for address in changed { core.code.invalidate(linear: address) }
   }
 
   public func setStopFilter(_ filter: StopFilter?) {
@@ -135,6 +135,10 @@ extension CPU {
     let isPlain = s[SystemSlot.hasFilter] != 0 && s[SystemSlot.hasStopConditions] == 0
     s[SystemSlot.plainFilterAddress] = isPlain ? s[SystemSlot.filterAddress] : 1 << 63
   }
+
+  /// A block that is to stop at this linear address is not for this vCPU now: its own runs do not stop there, or the
+  /// stop is not wanted.
+  @inline(__always) func goesBy(_ linear: UInt64) -> Bool { isFilteredOut(linear) || !isStop(linear) }
 
   /// A run stops before the instruction at this linear address.
   func isStop(_ linear: UInt64) -> Bool {

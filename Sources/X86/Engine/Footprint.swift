@@ -88,7 +88,7 @@ extension SoftwareEngine {
     let core = core
     cpu[SystemSlot.footprint] = UInt64(UInt(bitPattern: core.footprint.words))
     core.footprint.clear()
-    core.blocks.beginNotes()
+    core.code.beginNotes(cpu)
     cpu.forgetData()
     cpu.noteCodeBase()
     cpu.noteCodeHere()
@@ -97,7 +97,7 @@ extension SoftwareEngine {
   /// Ends it. `nil` when none was begun.
   public func takeFootprint() -> Footprint? {
     guard cpu[SystemSlot.footprint] != 0 else { return nil }
-    core.blocks.noteEntered()
+    core.code.noteEntered()
     cpu[SystemSlot.footprint] = 0
     return core.footprint.content
   }

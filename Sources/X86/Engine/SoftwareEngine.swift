@@ -18,15 +18,27 @@ public final class SoftwareEngine: Engine {
   var queued: VCPUExit?
 
   /// Makes a vCPU in the state after RESET, on memory of at most two regions.
-  public init(memory: GuestMemory, cpuModel: CPUModel = .softwareDefault) {
-    self.memory = memory
-    model = cpuModel
-    core = CPUCore(memory: memory, model: cpuModel)
+  public convenience init(memory: GuestMemory, cpuModel: CPUModel = .softwareDefault) {
+    self.init(code: GuestCode(memory: memory, profile: cpuModel.undefined), cpuModel: cpuModel)
   }
 
-  public var translation: TranslationStatistics? { core.blocks.meter?.statistics }
+  /// Makes one beside others on the same memory, which share what is known of its code. They are to run one at a time,
+  /// all on one thread.
+  ///
+  /// - Parameter cpuModel: its profile is that of `code`.
+  public init(code: GuestCode, cpuModel: CPUModel = .softwareDefault) {
+    precondition(cpuModel.undefined == code.profile, "vCPUs that share code, with another profile")
+    memory = code.memory
+    model = cpuModel
+    core = CPUCore(code: code, model: cpuModel)
+  }
+
+  /// What is known of the code in its memory.
+  public var code: GuestCode { core.code }
+
+  public var translation: TranslationStatistics? { core.code.meter?.statistics }
   public func measureTranslation(by clock: @escaping () -> UInt64) {
-    core.blocks.meter = TranslationMeter(clock: clock)
+    core.code.meter = TranslationMeter(clock: clock)
   }
 
   // MARK: running
@@ -176,14 +188,14 @@ public final class SoftwareEngine: Engine {
 
   public func collectDirtyPages() throws(EngineError) {
     // Stores mark pages themselves, once for each time they are looked at.
-    cpu.dropWriteTags()
+    core.code.closeToStores()
   }
 
   /// The host wrote to these pages of guest memory (indices as in the dirty set): nothing derived from them is used on.
   /// Needed after writes past the engine; not before `setState`.
   public func memoryChanged(pages: some Sequence<Int>) {
     for page in pages where page >= 0 && page < memory.pageCount {
-      if cpu.pageUse[page] != 0 { cpu.noteStore(page: page, offset: 0, count: pageSize) }
+      core.code.noteExternalWrite(page)
     }
   }
 

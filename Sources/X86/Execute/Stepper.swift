@@ -44,7 +44,8 @@ extension CPU {
   /// Runs until `retired` is `limit`, or something else comes first.
   func run(until limit: UInt64) -> RunEnd {
     setLimit(retired)
-    let blocks = core.blocks
+    let code = core.code
+    code.begin(self)
     var hasMoved = false
     var deliveries = 0
     while true {
@@ -61,7 +62,7 @@ extension CPU {
       if isAtStop {
         if hasMoved || delivers { return .stopAddress }
         if let end = stepTowards(limit, whileNeeded: true) { return end }
-      } else if let end = runBetweenEvents(limit, blocks) {
+      } else if let end = runBetweenEvents(limit, code) {
         return end
       }
       hasMoved = true
@@ -91,20 +92,21 @@ extension CPU {
   /// Runs until a fault is pending, without delivering it: for tests.
   func runToEvent(limit: UInt64) -> RunEnd? {
     setLimit(retired)
-    let blocks = core.blocks
+    let code = core.code
+    code.begin(self)
     while pendingEvent == nil {
-      if let end = runBetweenEvents(limit, blocks) { return end }
+      if let end = runBetweenEvents(limit, code) { return end }
     }
     return nil
   }
 
   /// Some blocks, or one instruction; `nil` when the run goes on.
-  private func runBetweenEvents(_ limit: UInt64, _ blocks: BlockCache) -> RunEnd? {
+  private func runBetweenEvents(_ limit: UInt64, _ code: GuestCode) -> RunEnd? {
     let now = retired
     s[SystemSlot.hasFetched] = 0
     guard Int64(bitPattern: limit &- now) > 0 else { return .limit }
     if needsStepping { return stepTowards(limit, whileNeeded: true) }
-    guard let op = blocks.find() else {
+    guard let op = code.find(self) else {
       noteFault()
       return nil
     }
@@ -146,7 +148,7 @@ extension CPU {
     guard linear != old else { return }
     s[Slot.hasStopAddress] = linear == nil ? 0 : 1
     s[Slot.stopAddress] = linear ?? 0
-    for address in [old, linear].compactMap(\.self) { core.blocks.invalidate(linear: address) }
+    for address in [old, linear].compactMap(\.self) { core.code.invalidate(linear: address) }
   }
 
   /// Delivers a pending event; what ends the run instead, if anything.

@@ -318,10 +318,6 @@ extension CPU {
   /// Something was stored in a page that blocks or translations were made from.
   @inline(never)
   func noteStore(page: Int, offset: Int, count: Int) {
-    if pageUse[page] & PageUse.code != 0 { core.blocks.invalidate(page: page, offset: offset, count: count) }
-    if pageUse[page] & PageUse.pageTable != 0 {
-      pageUse[page] &= ~PageUse.pageTable
-      flushTLB()
-    }
+    withCode { $0.noteStore(page: page, offset: offset, count: count) }
   }
 }

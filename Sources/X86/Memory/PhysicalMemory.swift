@@ -42,7 +42,8 @@ extension CPU {
     let byte = pointer(host &+ physical & 0xfff)
     byte.storeBytes(of: byte.load(as: UInt8.self) | bits, as: UInt8.self)
     markDirty(page)
-    if pageUse[page] & PageUse.code != 0 { core.blocks.invalidate(page: page, offset: Int(physical & 0xfff), count: 1) }
+    guard pageUse[page] & PageUse.code != 0 else { return }
+    withCode { $0.invalidate(page: page, offset: Int(physical & 0xfff), count: 1) }
   }
 
   /// Guest code is about to rely on what a page holds: stores to it must be noticed from now on.
@@ -50,6 +51,6 @@ extension CPU {
     let old = pageUse[page]
     if old & use == use { return }
     pageUse[page] = old | use
-    if old == 0 { dropWriteTags(physicalPage: physical & ~0xfff) }
+    if old == 0 { withCode { $0.closeToStores(physicalPage: physical & ~0xfff) } }
   }
 }

@@ -1,8 +1,8 @@
 /// The translation cache for data: three direct-mapped contexts of 1024 entries, each entry four words, and one that
 /// stays empty.
 ///
-/// It never shows: a guest write to a page that a cached walk has read flushes it (`PageUse.pageTable`), so that a run
-/// is a function of registers and memory alone, wherever it was started.
+/// It never shows: a write to a page that a cached walk has read flushes it, and those of the other vCPUs on the same
+/// memory (`PageUse.pageTable`), so that a run is a function of registers and memory alone, wherever it was started.
 enum TLB {
   static var entries: Int { 1024 }
   static var wordsPerEntry: Int { 4 }
@@ -116,7 +116,7 @@ extension CPU {
     forgetFetches()
     // Outside long mode the four entries at the top of PAE paging are loaded with CR3: the same one may lead elsewhere.
     guard s[Slot.efer] & EFER.lma != 0 else { return newEpoch() }
-    s[Slot.epoch] = withBlocks { $0.jumps.enterSpace() }
+    s[Slot.epoch] = withCore { $0.jumps.enterSpace() }
     makeTranslationKey()
   }
 
@@ -142,7 +142,7 @@ extension CPU {
 
   /// Ways from RIP to code that were cached so far no longer hold, in any address space.
   func newEpoch() {
-    s[Slot.epoch] = withBlocks { $0.jumps.forgetSpaces() }
+    s[Slot.epoch] = withCore { $0.jumps.forgetSpaces() }
     makeTranslationKey()
   }
 

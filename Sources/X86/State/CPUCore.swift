@@ -1,15 +1,13 @@
-#if canImport(Glibc)
-  internal import Glibc
-#endif
 internal import GuestMemory
 internal import VMMCore
 
 /// Owns the state block of one vCPU, and what the block only points to.
 final class CPUCore {
   let cpu: CPU
-  let memory: GuestMemory
+  let code: GuestCode
   let model: CPUModel
-  let blocks: BlockCache
+  let jumps: JumpCache
+  var memory: GuestMemory { code.memory }
   private(set) lazy var footprint = FootprintTable()
   /// A debugger's breakpoints (linear addresses) and watched ranges.
   var breakpoints: Set<UInt64> = []
@@ -18,25 +16,23 @@ final class CPUCore {
   let stopConditions: StopConditions
   var watches: [DebugWatch] = []
   let watchedPages = WatchedPagesTable()
-  private let pageUse: UnsafeMutablePointer<UInt8>
   private let scratch: UnsafeMutablePointer<Instruction>
 
-  init(memory: GuestMemory, model: CPUModel) {
-    self.memory = memory
+  init(code: GuestCode, model: CPUModel) {
+    self.code = code
     self.model = model
     _ = StateLayout.check
     let block = UnsafeMutablePointer<UInt64>.allocate(capacity: Slot.count)
     block.initialize(repeating: 0, count: Slot.count)
     cpu = CPU(block)
-    pageUse = zeroedMemory(memory.pageCount)
     scratch = .allocate(capacity: 1)
     scratch.initialize(to: Instruction())
     cpu[Slot.scratchOp] = UInt64(UInt(bitPattern: scratch))
-    blocks = BlockCache(cpu: cpu, pageCount: memory.pageCount)
-    stopConditions = StopConditions(cpu: cpu, memory: memory)
+    jumps = JumpCache(cpu: cpu)
+    stopConditions = StopConditions(cpu: cpu, memory: code.memory)
+    code.add(cpu, jumps)
     cpu[SystemSlot.stopConditions] = UInt64(UInt(bitPattern: Unmanaged.passUnretained(stopConditions).toOpaque()))
     describeMemory()
-    cpu[SystemSlot.translatesAfter] = HostCode.isWanted ? Translator.threshold : 0
     cpu[SystemSlot.watchedPages] = UInt64(UInt(bitPattern: watchedPages.words))
     cpu[Slot.core] = UInt64(UInt(bitPattern: Unmanaged.passUnretained(self).toOpaque()))
     cpu[Slot.reservedAddressBits] = physicalAddressReserved(model)
@@ -47,18 +43,17 @@ final class CPUCore {
     cpu.stopsChanged()
     cpu.clearEmptyContext()
     cpu.flushTLB()
-    cpu.load(CPUState())
-    memory.observeWrites { [weak self] page in self?.noteExternalWrite(page) }
+    cpu.load(CPUState(), keepingBlocks: true)
   }
 
-  /// A device or a debugger wrote to a page.
-  private func noteExternalWrite(_ page: Int) {
-    if cpu.pageUse[page] != 0 { cpu.noteStore(page: page, offset: 0, count: pageSize) }
+  /// A vCPU that shares its code with no other.
+  convenience init(memory: GuestMemory, model: CPUModel) {
+    self.init(code: GuestCode(memory: memory, profile: model.undefined), model: model)
   }
 
   deinit {
+    code.remove(cpu)
     cpu.s.deallocate()
-    free(pageUse)
     scratch.deallocate()
   }
 
@@ -73,7 +68,6 @@ final class CPUCore {
       cpu[Slot.regions + 4 * number + 3] = UInt64(region.firstPageIndex)
     }
     cpu[Slot.dirtyBitmap] = UInt64(UInt(bitPattern: memory.dirty.baseAddress))
-    cpu[Slot.pageUse] = UInt64(UInt(bitPattern: pageUse))
   }
 }
 
@@ -85,10 +79,15 @@ extension CPU {
 }
 
 extension CPU {
-  /// The decoded code, for hot paths: it lives as long as the block does, so references are not counted.
-  @inline(__always) func withBlocks<T>(_ body: (BlockCache) -> T) -> T {
-    let address = UnsafeRawPointer(bitPattern: UInt(s[SystemSlot.blocks])).unsafelyUnwrapped
-    return Unmanaged<BlockCache>.fromOpaque(address)._withUnsafeGuaranteedRef(body)
+  // For hot paths: both live as long as the block does, so references are not counted.
+  @inline(__always) func withCode<T>(_ body: (GuestCode) -> T) -> T {
+    let address = UnsafeRawPointer(bitPattern: UInt(s[SystemSlot.guestCode])).unsafelyUnwrapped
+    return Unmanaged<GuestCode>.fromOpaque(address)._withUnsafeGuaranteedRef(body)
+  }
+
+  @inline(__always) func withCore<T>(_ body: (CPUCore) -> T) -> T {
+    let address = UnsafeRawPointer(bitPattern: UInt(s[Slot.core])).unsafelyUnwrapped
+    return Unmanaged<CPUCore>.fromOpaque(address)._withUnsafeGuaranteedRef(body)
   }
 }
 

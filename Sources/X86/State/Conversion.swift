@@ -15,8 +15,8 @@ extension CPU {
     return state
   }
 
-  /// Takes a whole state over. Cached translations are dropped, and blocks too unless the caller has seen to those that
-  /// no longer hold: memory may have changed with it.
+  /// Takes a whole state over. Its cached translations are dropped; so are those of other vCPUs, and blocks, unless the
+  /// caller has seen to what no longer holds: memory may have changed with it.
   func load(_ state: CPUState, keepingBlocks: Bool = false) {
     for number in 0..<16 { s[number] = state.gpr[number] }
     rip = state.rip
@@ -27,8 +27,7 @@ extension CPU {
     loadEvents(from: state)
     clearReplies()
     s[Slot.repeatIterations] = 0
-    flushTLB()
-    if !keepingBlocks { core.blocks.flush() }
+    if keepingBlocks { flushTLB() } else { core.code.forgetAll() }
     modeChanged()
   }
 }

@@ -60,8 +60,8 @@ enum SystemSlot {
   static var familyEntry: Int { Slot.systemScratch + 48 }
   /// Translated code was left along a way: the address of its slot, 0 for one that cannot be bound.
   static var wayTaken: Int { Slot.systemScratch + 49 }
-  /// The `BlockCache`.
-  static var blocks: Int { Slot.systemScratch + 51 }
+  /// The `GuestCode`.
+  static var guestCode: Int { Slot.systemScratch + 51 }
   /// The address of the TLB entry that translated code has used for the stack last.
   static var stackEntry: Int { Slot.systemScratch + 52 }
   /// Some of the breakpoints have conditions, and the `StopConditions`.

@@ -98,7 +98,7 @@ struct BlockTranslator {
     // It is never negative here, so a borrow tells.
     let isOver = code.branch(.carry)
     notEntered = (isOver, head)
-    guard cpu.withBlocks({ $0.notes.areTakenByCode }) else { return }
+    guard cpu.withCode({ $0.notes.areTakenByCode }) else { return }
     code.move(.rax, immediate: head.immediate)
     code.storeByte(1, .memory(.rax, 0))
   }

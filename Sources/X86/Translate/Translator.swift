@@ -1,4 +1,4 @@
-/// The host code of the hot blocks of one vCPU.
+/// The host code of the hot blocks of a guest memory. It is any vCPU's, whose state block it addresses by a register.
 final class Translator {
   /// Bytes of code, and words of it.
   private static let capacity = 64 << 20
@@ -9,7 +9,6 @@ final class Translator {
   /// How often a block is interpreted before it is translated.
   static let threshold: UInt64 = 40
 
-  private let cpu: CPU
   private let memory: CodeMemory
   private let shared: SharedCode
   /// Bytes that hold code; the shared code comes first. Words that it uses.
@@ -25,9 +24,8 @@ final class Translator {
   var entry: UInt64 { UInt64(UInt(bitPattern: memory.start)) }
 
   /// `nil` where there is no executable memory.
-  init?(cpu: CPU) {
+  init?() {
     guard let memory = CodeMemory(size: Translator.capacity, wordCount: Translator.wordCapacity) else { return nil }
-    self.cpu = cpu
     self.memory = memory
     var code = Assembler(to: memory, at: 0)
     shared = SharedCode(writingTo: &code)
@@ -51,8 +49,9 @@ final class Translator {
       || bindings.count >= Translator.mostBindings
   }
 
-  /// Translates the block behind its head: the bytes of host code, 0 when it begins with what has no translation.
-  func translate(head: OperationPointer) -> Int {
+  /// Translates the block behind its head, which this vCPU is in the mode for: the bytes of host code, 0 when it begins
+  /// with what has no translation.
+  func translate(head: OperationPointer, for cpu: CPU) -> Int {
     var block = BlockTranslator(
       code: Assembler(to: memory, at: used), cpu: cpu, shared: shared, distance: used, words: memory.words + usedWords)
     guard block.translate(head: head) else { return 0 }
@@ -107,7 +106,7 @@ private func executeByFamily(_ state: UnsafeMutableRawPointer, _ operation: Unsa
   let cpu = CPU(state.assumingMemoryBound(to: UInt64.self))
   let op = operation.assumingMemoryBound(to: Operation.self)
   cpu.rip = cpu.nextRIP(op.instruction)
-  if op.handler == .stopHere { return cpu.isFilteredOut(cpu.codeLinear(op.rip)) ? 1 : 0 }
+  if op.handler == .stopHere { return cpu.goesBy(cpu.codeLinear(op.rip)) ? 1 : 0 }
   return cpu.execute(op.instruction) ? 1 : 0
 }
 
@@ -145,13 +144,13 @@ extension CPU {
       return nil
     case Leaving.interpreted.rawValue: return enter(op)
     default:
-      let generation = withBlocks { $0.generation }
+      let generation = withCode { $0.generation }
       let slot = UnsafeMutablePointer<UInt64>(bitPattern: UInt(s[SystemSlot.wayTaken]))
       // Linked to a block that is there no more: anew, or this way would lead through here for ever.
       if op.linked?.handler == .stale { op.pointee.link = 0 }
       guard let next = follow(op) else { return nil }
-      withBlocks { blocks in
-        if let slot, blocks.generation == generation { blocks.bind(slot, op) }
+      withCode { code in
+        if let slot, code.generation == generation { code.bind(slot, op) }
       }
       return next
     }

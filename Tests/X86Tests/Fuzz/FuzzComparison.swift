@@ -107,7 +107,7 @@ extension FuzzRun {
   /// - Parameter isTranslated: every block is translated before it is executed; otherwise none is.
   mutating func compareWithBlocks(_ program: FuzzProgram, isTranslated: Bool) -> [String] {
     machine.core.cpu[SystemSlot.translatesAfter] = isTranslated ? 1 : 0
-    machine.core.blocks.flush()
+    machine.core.code.flush()
     machine.load(program.start, memory: program.memory)
     machine.place(program.code + machine.closing, at: 0)
     let end = machine.runBlocks(program.code.count)
