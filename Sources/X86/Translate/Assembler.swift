@@ -69,7 +69,8 @@ struct Assembler {
 
   // MARK: instructions
 
-  /// An instruction with a ModRM byte: `opcode` has one byte, or two after 0F; `size` is that of the operands in bytes.
+  /// An instruction with a ModRM byte: `opcode` has one byte, or is 1xx after 0F, 38xx after 0F 38, 3Axx after 0F 3A;
+  /// `size` is that of the operands in bytes.
   /// The operand that ModRM names may be a byte all the same (MOVZX).
   mutating func instruction(
     _ opcode: UInt16, _ reg: HostRegister, _ operand: HostOperand, size: Int, ofByte: Bool = false
@@ -90,6 +91,7 @@ struct Assembler {
     if namesByte { rex |= 0x40 }
     if rex != 0 { byte(rex) }
     if opcode > 0xff { byte(0x0f) }
+    if opcode > 0x1ff { byte(UInt8(opcode >> 8)) }
     byte(UInt8(truncatingIfNeeded: opcode))
     modRM(reg.number & 7, operand)
   }

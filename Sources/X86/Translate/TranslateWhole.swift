@@ -24,6 +24,8 @@ extension BlockTranslator {
     case .divRM, .idivRM: return divide(op)
     case .imulRegRM, .imulRegRMImm: return multiplyWhole(op)
     case .bitImm, .bitReg: return bit(op)
+    case .popcnt, .bsf, .bsr, .tzcnt, .lzcnt, .crc32, .movbeLoad, .movbeStore, .doubleShiftImm, .doubleShiftCL:
+      return countBits(op)
     case .pushImm, .pushRM: return pushWhole(op)
     case .leave: return leaveFrame(op)
     case .vector: return vector(op)
