@@ -40,7 +40,7 @@ extension BlockTranslator {
   /// From here on the host's MXCSR is the guest's, up to the next call or way out of translated code
   /// (`SharedCode.closeFloats`), however many blocks that takes: to load it costs as much as many sums. Leaves at `op`
   /// where an exception is not masked, or MXCSR has the bit that only some hosts have.
-  private mutating func openFloats(_ op: OperationPointer) {
+  mutating func openFloats(_ op: OperationPointer) {
     guard !floatsAreOpen else { return }
     code.alu(ALU.cmp, slot(SystemSlot.floatsAreOpen), immediate: 0, size: 4)
     let isOpen = code.branch(.notEqual)

@@ -3,6 +3,7 @@ internal import VMMCore
 // SSE instructions on XMM registers: the host's, on XMM0 and XMM1. Those in this file have no exceptions of their own.
 extension BlockTranslator {
   mutating func vector(_ op: OperationPointer) -> Outcome {
+    if let form = LaneForm(op.instruction) { return lanes(op, form) }
     guard op.instruction.map == 1 else { return .none }
     if let form = FloatForm(op.instruction) { return float(op, form) }
     guard let form = VectorForm(op.instruction) else { return .none }
@@ -28,6 +29,7 @@ extension BlockTranslator {
       write(UInt8(8 * op.instruction.regNumber)) { block, host in
         block.code.vector(
           op.instruction.mandatoryPrefix.byte, op.instruction.opcode, host, .register(HostRegister(number: 1)))
+        if VectorForm.hasImmediate(op.instruction.opcode) { block.code.byte(UInt8(truncatingIfNeeded: op.immediate)) }
       }
     }
     return .next
@@ -111,7 +113,7 @@ private struct VectorForm {
 
   init?(_ op: Op) {
     switch (op.opcode, op.mandatoryPrefix) {
-    case (0x10, .none), (0x10, .p66), (0x6f, .pF3): self.init(.load, isAligned: false)
+    case (0x10, .none), (0x10, .p66), (0x6f, .pF3), (0xf0, .pF2): self.init(.load, isAligned: false)
     case (0x28, .none), (0x28, .p66), (0x6f, .p66): self.init(.load)
     case (0x10, .pF3) where op.isMemory: self.init(.load, 4, isAligned: false)
     case (0x10, .pF2) where op.isMemory, (0x7e, .pF3) where op.isMemory: self.init(.load, 8, isAligned: false)
@@ -119,6 +121,9 @@ private struct VectorForm {
     case (0x29, .none), (0x29, .p66), (0x7f, .p66), (0x2b, .none), (0x2b, .p66), (0xe7, .p66): self.init(.store)
     case (0x11, .pF3): self.init(.store, 4, isAligned: false)
     case (0x11, .pF2), (0xd6, .p66), (0x13, .none), (0x13, .p66): self.init(.store, 8, isAligned: false)
+    // MOVDDUP, MOVSLDUP, MOVSHDUP.
+    case (0x12, .pF2): self.init(.operate, 8, isAligned: false)
+    case (0x12, .pF3), (0x16, .pF3): self.init(.operate)
     // MOVLPS and MOVHPS keep the other half; between registers they are MOVHLPS and MOVLHPS.
     case (0x12, .none), (0x16, .none), (0x12, .p66), (0x16, .p66):
       self.init(op.isMemory ? .operateOnMemory : .operate, op.isMemory ? 8 : 16, isAligned: false)
@@ -128,13 +133,15 @@ private struct VectorForm {
       (0xf8...0xfe, .p66):
       self.init(.operate)
     case (0x71...0x73, .p66): self.init(.shift)
-    case (0x50, .none), (0x50, .p66), (0xd7, .p66): self.init(.toGeneral)
+    case (0x50, .none), (0x50, .p66), (0xc5, .p66), (0xd7, .p66): self.init(.toGeneral)
     default: return nil
     }
   }
 
   /// An immediate operand follows.
-  static func hasImmediate(_ opcode: UInt8) -> Bool { opcode >= 0x70 && opcode <= 0x73 || opcode == 0xc6 }
+  static func hasImmediate(_ opcode: UInt8) -> Bool {
+    opcode >= 0x70 && opcode <= 0x73 || opcode >= 0xc4 && opcode <= 0xc6
+  }
 }
 
 extension MandatoryPrefix {
