@@ -39,6 +39,7 @@ final class CPUCore {
     cpu[Slot.pagingFeatures] = model.lookup(leaf: 0x8000_0001, subleaf: 0).edx & 1 << 26 != 0 ? 1 : 0
     cpu[Slot.mxcsrMask] = 0xffff | (model.has(.misalignsse) ? MXCSR.misaligned : 0)
     cpu[SystemSlot.hostMXCSR] = MXCSR.initial
+    cpu[SystemSlot.hostX87Control] = X87Control.initial
     cpu.adopt(model.undefined)
     cpu.stopsChanged()
     cpu.clearEmptyContext()

@@ -166,8 +166,8 @@ extension CPU {
     state.mxcsr = UInt32(truncatingIfNeeded: s[Slot.mxcsr])
     for number in 0..<8 {
       let physical = (top + number) & 7
-      state.stSignificand[number] = s[Slot.x87Significand + physical]
-      state.stSignExponent[number] = UInt16(truncatingIfNeeded: s[Slot.x87SignExponent + physical])
+      state.stSignificand[number] = s[Slot.x87Significand(physical)]
+      state.stSignExponent[number] = UInt16(truncatingIfNeeded: s[Slot.x87SignExponent(physical)])
     }
     for lane in 0..<32 { state.xmm[lane] = s[Slot.xmm + lane] }
   }
@@ -184,8 +184,8 @@ extension CPU {
     s[Slot.mxcsr] = UInt64(state.mxcsr)
     for number in 0..<8 {
       let physical = (top + number) & 7
-      s[Slot.x87Significand + physical] = state.stSignificand[number]
-      s[Slot.x87SignExponent + physical] = UInt64(state.stSignExponent[number])
+      s[Slot.x87Significand(physical)] = state.stSignificand[number]
+      s[Slot.x87SignExponent(physical)] = UInt64(state.stSignExponent[number])
     }
     for lane in 0..<32 { s[Slot.xmm + lane] = state.xmm[lane] }
   }

@@ -68,9 +68,11 @@ enum Slot {
   static var fip: Int { 93 }
   static var fdp: Int { 94 }
   static var mxcsr: Int { 95 }
-  /// Physical x87 registers R0 … R7: significands (also the MMX registers), then sign and exponent (16 bits).
-  static var x87Significand: Int { 96 }
-  static var x87SignExponent: Int { 104 }
+  /// Physical x87 registers R0 … R7, two words each: significand (also the MMX register), then sign and exponent (16
+  /// bits), so that the first ten bytes are the number as memory has it.
+  static var x87Registers: Int { 96 }
+  @inline(__always) static func x87Significand(_ number: Int) -> Int { x87Registers &+ 2 &* number }
+  @inline(__always) static func x87SignExponent(_ number: Int) -> Int { x87Registers &+ 2 &* number &+ 1 }
 
   /// What is going on between instructions: see `CPU` accessors of the same names.
   static var interruptShadow: Int { 112 }

@@ -9,7 +9,7 @@ enum StateLayout {
       (Slot.translationKey, 1), (Slot.segmentLimit, 6), (Slot.segmentAttributes, 6), (Slot.segmentSelector, 6),
       (Slot.ldtr, 4), (Slot.tr, 4), (Slot.gdtr, 2), (Slot.idtr, 2), (Slot.cr0, 1), (Slot.cr2, 1), (Slot.cr3, 1),
       (Slot.cr4, 1), (Slot.cr8, 1), (Slot.xcr0, 1), (Slot.dr, 8), (Slot.efer, 1), (Slot.mxcsr, 1),
-      (Slot.x87Significand, 8), (Slot.x87SignExponent, 8), (Slot.xmm, 32), (Slot.exitKind, 1), (Slot.mode, 1),
+      (Slot.x87Registers, 16), (Slot.xmm, 32), (Slot.exitKind, 1), (Slot.mode, 1),
       (Slot.epoch, 1), (Slot.privilegeLevel, 1), (Slot.kick, 1), (Slot.codeBase, 1), (Slot.regionCount, 1),
       (Slot.regions, 8), (Slot.dirtyBitmap, 1), (Slot.pageUse, 1), (Slot.core, 1), (Slot.codeLimit, 1),
       (Slot.scratchOp, 1), (Slot.jumpCache, 1), (Slot.replies, Slot.replyCapacity),

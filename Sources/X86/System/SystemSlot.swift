@@ -69,7 +69,9 @@ enum SystemSlot {
   static var stopConditions: Int { Slot.systemScratch + 54 }
   /// What translated code keeps while it looks for an address.
   static var translatedScratch: Int { Slot.systemScratch + 50 }
-  /// Translated code has loaded the guest's MXCSR into the host's; MXCSR as the host's own code expects it.
+  /// Translated code has loaded the guest's MXCSR or x87 control word into the host's (`OpenFloats`); both as the
+  /// host's own code expects them.
   static var floatsAreOpen: Int { Slot.systemScratch + 56 }
   static var hostMXCSR: Int { Slot.systemScratch + 55 }
+  static var hostX87Control: Int { Slot.systemScratch + 60 }
 }

@@ -29,6 +29,8 @@ struct BlockTranslator {
   var flagsAreDead = false
   /// The host's MXCSR is the guest's, certainly (`openFloats`).
   var floatsAreOpen = false
+  /// The host's x87 control word is the guest's, certainly (`openX87`).
+  var x87IsOpen = false
   /// The block has looked whether the guest may use its XMM registers.
   var vectorsAreAllowed = false
 
@@ -155,6 +157,7 @@ struct BlockTranslator {
   /// Has the family's code carry out an operation, as the interpreter does.
   private mutating func callFamily(_ op: OperationPointer) {
     floatsAreOpen = false
+    x87IsOpen = false
     code.move(.rax, immediate: UInt64(UInt(bitPattern: op)))
     code.call(backTo: shared.callFamily - distance)
     guard !BlockTranslator.storesNothing(op) else { return }

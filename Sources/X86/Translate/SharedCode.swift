@@ -72,13 +72,22 @@ struct SharedCode {
     closeFloats(&code)
   }
 
-  /// The guest's MXCSR has the flags that its sums have raised, and the host's is as other code expects it.
+  /// The guest's MXCSR has the flags that its sums have raised, and the host's, and its x87 control word, are as other
+  /// code expects them.
   private static func closeFloats(_ code: inout Assembler) {
-    code.alu(ALU.cmp, RegisterMap.slot(SystemSlot.floatsAreOpen), immediate: 0, size: 4)
+    let open = RegisterMap.slot(SystemSlot.floatsAreOpen)
+    code.alu(ALU.cmp, open, immediate: 0, size: 4)
     let isClosed = code.branch(.equal)
+    code.test(open, immediate: OpenFloats.vectors, size: 4)
+    let hasNoVectors = code.branch(.equal)
     code.storeMXCSR(RegisterMap.slot(Slot.mxcsr))
     code.loadMXCSR(RegisterMap.slot(SystemSlot.hostMXCSR))
-    code.alu(ALU.and, RegisterMap.slot(SystemSlot.floatsAreOpen), immediate: 0, size: 4)
+    code.place(hasNoVectors)
+    code.test(open, immediate: OpenFloats.x87, size: 4)
+    let hasNoX87 = code.branch(.equal)
+    code.loadX87Control(RegisterMap.slot(SystemSlot.hostX87Control))
+    code.place(hasNoX87)
+    code.alu(ALU.and, open, immediate: 0, size: 4)
     code.place(isClosed)
   }
 
@@ -88,6 +97,12 @@ struct SharedCode {
     code.load(RegisterMap.budget, RegisterMap.slot(Slot.remaining))
     for pair in RegisterMap.mapped { code.load(pair.host, RegisterMap.slot(pair.guest)) }
   }
+}
+
+/// Bits of `SystemSlot.floatsAreOpen`.
+enum OpenFloats {
+  static var vectors: Int32 { 1 }
+  static var x87: Int32 { 2 }
 }
 
 /// Why translated code was left: the low bits of the operation's address that it returns.

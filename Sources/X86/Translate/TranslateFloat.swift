@@ -42,14 +42,14 @@ extension BlockTranslator {
   /// where an exception is not masked, or MXCSR has the bit that only some hosts have.
   mutating func openFloats(_ op: OperationPointer) {
     guard !floatsAreOpen else { return }
-    code.alu(ALU.cmp, slot(SystemSlot.floatsAreOpen), immediate: 0, size: 4)
+    code.test(slot(SystemSlot.floatsAreOpen), immediate: OpenFloats.vectors, size: 4)
     let isOpen = code.branch(.notEqual)
     code.load(.rax, slot(Slot.mxcsr), size: 4)
     code.alu(ALU.and, .register(.rax), immediate: Int32(MXCSR.masks | MXCSR.misaligned), size: 4)
     code.alu(ALU.cmp, .register(.rax), immediate: Int32(MXCSR.masks), size: 4)
     leave(at: op, when: .notEqual)
     code.loadMXCSR(slot(Slot.mxcsr))
-    code.alu(ALU.or, slot(SystemSlot.floatsAreOpen), immediate: 1, size: 4)
+    code.alu(ALU.or, slot(SystemSlot.floatsAreOpen), immediate: OpenFloats.vectors, size: 4)
     code.place(isOpen)
     floatsAreOpen = true
   }

@@ -29,6 +29,7 @@ extension BlockTranslator {
     case .pushImm, .pushRM: return pushWhole(op)
     case .leave: return leaveFrame(op)
     case .vector: return vector(op)
+    case .x87: return x87(op)
     default: return .none
     }
   }

@@ -135,8 +135,8 @@ extension CPU {
     s[Slot.fdp] = wide ? operand : image[2] & 0xffff_ffff
     for position in 0..<8 {
       let number = unit.physical(position)
-      s[Slot.x87Significand + number] = image[4 + 2 * position]
-      s[Slot.x87SignExponent + number] = image[5 + 2 * position] & 0xffff
+      s[Slot.x87Significand(number)] = image[4 + 2 * position]
+      s[Slot.x87SignExponent(number)] = image[5 + 2 * position] & 0xffff
     }
   }
 
@@ -192,8 +192,8 @@ extension CPU {
       } else {
         X87Unit(self).reset()
         for number in 0..<8 {
-          s[Slot.x87Significand + number] = 0
-          s[Slot.x87SignExponent + number] = 0
+          s[Slot.x87Significand(number)] = 0
+          s[Slot.x87SignExponent(number)] = 0
         }
       }
     }

@@ -16,12 +16,12 @@ extension CPU {
     s[at] = s[at] & ~0xffff_ffff | value & 0xffff_ffff
   }
 
-  @inline(__always) func mmx(_ number: Int) -> UInt64 { s[Slot.x87Significand &+ (number & 7)] }
+  @inline(__always) func mmx(_ number: Int) -> UInt64 { s[Slot.x87Significand(number & 7)] }
 
   /// An MMX register's exponent field becomes all ones.
   @inline(__always) func setMMX(_ number: Int, _ value: UInt64) {
-    s[Slot.x87Significand &+ (number & 7)] = value
-    s[Slot.x87SignExponent &+ (number & 7)] = 0xffff
+    s[Slot.x87Significand(number & 7)] = value
+    s[Slot.x87SignExponent(number & 7)] = 0xffff
   }
 
   /// What every MMX instruction but EMMS does to the x87: TOP is 0, all registers are in use.

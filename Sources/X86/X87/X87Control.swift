@@ -78,8 +78,8 @@ extension X87Unit {
     for number in 0..<8 {
       var tag: UInt16 = 3
       if cpu.s[Slot.ftw] & 1 << UInt64(number) != 0 {
-        let field = UInt16(truncatingIfNeeded: cpu.s[Slot.x87SignExponent + number]) & 0x7fff
-        let significand = cpu.s[Slot.x87Significand + number]
+        let field = UInt16(truncatingIfNeeded: cpu.s[Slot.x87SignExponent(number)]) & 0x7fff
+        let significand = cpu.s[Slot.x87Significand(number)]
         tag = field == 0 && significand == 0 ? 1 : field == 0 || field == 0x7fff || significand >> 63 == 0 ? 2 : 0
       }
       word |= tag << UInt16(2 * number)
@@ -219,8 +219,8 @@ extension X87Unit {
     setEnvironment(fields, wide: wide)
     for (position, value) in values.enumerated() {
       let number = physical(position)
-      cpu.s[Slot.x87Significand + number] = value.significand
-      cpu.s[Slot.x87SignExponent + number] = UInt64(value.signExponent)
+      cpu.s[Slot.x87Significand(number)] = value.significand
+      cpu.s[Slot.x87SignExponent(number)] = UInt64(value.signExponent)
     }
     return true
   }

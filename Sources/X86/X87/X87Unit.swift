@@ -28,15 +28,15 @@ struct X87Unit {
   @inline(__always) func st(_ position: Int) -> Extended {
     let number = physical(position)
     return Extended(
-      significand: cpu.s[Slot.x87Significand &+ number],
-      signExponent: UInt16(truncatingIfNeeded: cpu.s[Slot.x87SignExponent &+ number]))
+      significand: cpu.s[Slot.x87Significand(number)],
+      signExponent: UInt16(truncatingIfNeeded: cpu.s[Slot.x87SignExponent(number)]))
   }
 
   /// Writes a register and marks it in use.
   @inline(__always) func setST(_ position: Int, _ value: Extended) {
     let number = physical(position)
-    cpu.s[Slot.x87Significand &+ number] = value.significand
-    cpu.s[Slot.x87SignExponent &+ number] = UInt64(value.signExponent)
+    cpu.s[Slot.x87Significand(number)] = value.significand
+    cpu.s[Slot.x87SignExponent(number)] = UInt64(value.signExponent)
     cpu.s[Slot.ftw] |= 1 &<< UInt64(truncatingIfNeeded: number)
   }
 
@@ -105,13 +105,20 @@ struct X87Unit {
 
   func reset() {
     withdrawError()
-    control = 0x37f
+    control = UInt16(X87Control.initial)
     status = 0
     cpu.s[Slot.ftw] = 0
     cpu.s[Slot.fop] = 0
     cpu.s[Slot.fip] = 0
     cpu.s[Slot.fdp] = 0
   }
+}
+
+/// The x87 control word (Intel SDM vol. 1, 8.1.5).
+enum X87Control {
+  /// Behind FNINIT, and what the ABI has functions entered with: all exceptions masked, rounding to nearest, with 64
+  /// bits.
+  static var initial: UInt64 { 0x37f }
 }
 
 /// The bits of the x87 status word (Intel SDM vol. 1, 8.1.3).

@@ -191,8 +191,8 @@ extension CPU {
     cpu[Slot.mxcsr] = UInt64(state.field(24, as: UInt32.self))
     for position in 0..<8 {
       let number = (position + Int(status >> 11)) & 7
-      cpu[Slot.x87Significand + number] = state.field(32 + 16 * position)
-      cpu[Slot.x87SignExponent + number] = UInt64(state.field(40 + 16 * position, as: UInt16.self))
+      cpu[Slot.x87Significand(number)] = state.field(32 + 16 * position)
+      cpu[Slot.x87SignExponent(number)] = UInt64(state.field(40 + 16 * position, as: UInt16.self))
     }
     for lane in 0..<32 { cpu[Slot.xmm + lane] = state.field(160 + 8 * lane) }
   }

@@ -148,8 +148,8 @@ final class FuzzMachine {
     state.setField(24, UInt32(truncatingIfNeeded: cpu[Slot.mxcsr]))
     state.setField(28, UInt32(truncatingIfNeeded: cpu[Slot.mxcsrMask]))
     for position in 0..<8 {
-      state.setField(32 + 16 * position, cpu[Slot.x87Significand + ((top + position) & 7)])
-      state.setField(40 + 16 * position, UInt16(truncatingIfNeeded: cpu[Slot.x87SignExponent + ((top + position) & 7)]))
+      state.setField(32 + 16 * position, cpu[Slot.x87Significand((top + position) & 7)])
+      state.setField(40 + 16 * position, UInt16(truncatingIfNeeded: cpu[Slot.x87SignExponent((top + position) & 7)]))
     }
     for lane in 0..<32 { state.setField(160 + 8 * lane, cpu[Slot.xmm + lane]) }
   }
