@@ -16,7 +16,7 @@ extension CPU {
     if putsFlagsBack && s[Slot.repeatIterations] == 0 { s[Slot.repeatFlags] = statusFlags }
     while rcx & mask != 0 {
       if let end = pauseBeforeIteration() { return end }
-      if handler == .movs || handler == .stos, s[Slot.repeatLimit] == 0, bulkIterations(op) { continue }
+      if s[Slot.repeatLimit] == 0, bulkIterations(op) { continue }
       guard stringIteration(op) else {
         keepForStepper(op)
         if putsFlagsBack && s[Slot.faultPending] != 0 { statusFlags = s[Slot.repeatFlags] }
@@ -109,7 +109,7 @@ extension CPU {
   }
 
   @inline(__always)
-  private func advance(_ number: Int, _ step: UInt64, _ op: Op) {
+  func advance(_ number: Int, _ step: UInt64, _ op: Op) {
     switch op.addressSize {
     case 8: s[number] &+= step
     case 4: s[number] = (s[number] &+ step) & 0xffff_ffff
@@ -133,64 +133,5 @@ extension CPU {
     notePortAccess(rdx & 0xffff, size)
     advance(GPR.rsi, step, op)
     return true
-  }
-}
-
-// Many iterations of REP MOVS and REP STOS at once, as far as they stay in pages whose translation is at hand.
-extension CPU {
-  /// Does at least one iteration, or returns false and has done nothing.
-  private func bulkIterations(_ op: Op) -> Bool {
-    guard s[Slot.mode] & Mode.flat != 0, op.segment < SegmentNumber.fs, op.addressSize >= 4,
-      s[Slot.systemFlags] & RFlags.df == 0, s[Slot.replyCount] | s[Slot.dataBreakpoints] & 1 == 0
-    else { return false }
-    let size = UInt64(op.size)
-    let mask = addressMask(op.addressSize)
-    let to = rdi & mask
-    guard let target = openPage(to, write: true) else { return false }
-    // A bounded piece, so that a kick is soon noticed.
-    var bytes = min(0x1000 - to & 0xfff, (rcx & mask).multipliedReportingOverflow(by: size).partialValue)
-    if (rcx & mask) > 0x1000 { bytes = 0x1000 - to & 0xfff }
-    if op.handler == .movs {
-      let from = rsi & mask
-      guard let origin = openPage(from, write: false) else { return false }
-      bytes = min(bytes, 0x1000 - from & 0xfff)
-      bytes -= bytes % size
-      // Where the target overlaps what is still to be read, the pieces must be copied one by one.
-      guard bytes > 0, target &- origin >= bytes else { return false }
-      pointer(target).copyMemory(from: pointer(origin), byteCount: Int(bytes))
-      advance(GPR.rsi, bytes, op)
-    } else {
-      bytes -= bytes % size
-      guard bytes > 0 else { return false }
-      fill(target, Int(bytes / size), op.size)
-    }
-    advance(GPR.rdi, bytes, op)
-    let count = bytes / size
-    setCounter((rcx &- count) & mask, op.addressSize)
-    s[Slot.repeatIterations] &+= count
-    return true
-  }
-
-  /// The host address of a byte whose page the TLB holds for loads or stores.
-  private func openPage(_ linear: UInt64, write: Bool) -> UInt64? {
-    let entry = s + (Int(truncatingIfNeeded: s[Slot.tlb]) &+ TLB.offset(linear))
-    guard entry[write ? TLB.writeTag : TLB.readTag] == linear & ~0xfff else { return nil }
-    return entry[TLB.addend] &+ linear
-  }
-
-  private func fill(_ host: UInt64, _ count: Int, _ size: Int) {
-    let value = rax
-    switch size {
-    case 1: pointer(host).initializeMemory(as: UInt8.self, repeating: UInt8(truncatingIfNeeded: value), count: count)
-    default:
-      let target = pointer(host)
-      for index in 0..<count {
-        switch size {
-        case 2: target.storeBytes(of: UInt16(truncatingIfNeeded: value), toByteOffset: index * 2, as: UInt16.self)
-        case 4: target.storeBytes(of: UInt32(truncatingIfNeeded: value), toByteOffset: index * 4, as: UInt32.self)
-        default: target.storeBytes(of: value, toByteOffset: index * 8, as: UInt64.self)
-        }
-      }
-    }
   }
 }
