@@ -4,6 +4,7 @@ internal import VMMCore
 extension BlockTranslator {
   mutating func vector(_ op: OperationPointer) -> Outcome {
     if let form = LaneForm(op.instruction) { return lanes(op, form) }
+    if let form = MMXForm(op.instruction) { return mmx(op, form) }
     guard op.instruction.map == 1 else { return .none }
     if let form = FloatForm(op.instruction) { return float(op, form) }
     guard let form = VectorForm(op.instruction) else { return .none }
