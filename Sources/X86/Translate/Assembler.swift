@@ -134,6 +134,25 @@ struct Assembler {
     }
   }
 
+  /// One with a VEX prefix (Intel SDM vol. 2, 2.3.5): `prefix` is 0, or 1 to 3 for 66, F3 and F2; `other` is named by
+  /// VEX.vvvv.
+  mutating func vex(
+    map: UInt8, _ prefix: UInt8, _ opcode: UInt8, _ reg: HostRegister, _ other: HostRegister?, _ operand: HostOperand,
+    size: Int
+  ) {
+    var extensions: UInt8 = reg.number >= 8 ? 0 : 0x80
+    switch operand {
+    case .register(let rm): extensions |= rm.number >= 8 ? 0x40 : 0x60
+    case .memory(let base, let index, _, _):
+      extensions |= (base.number >= 8 ? 0 : 0x20) | (index.map { $0.number >= 8 } ?? false ? 0 : 0x40)
+    }
+    byte(0xc4)
+    byte(extensions | map)
+    byte((size == 8 ? 0x80 : 0) | (~(other?.number ?? 0) & 15) << 3 | prefix)
+    byte(opcode)
+    modRM(reg.number & 7, operand)
+  }
+
   // MARK: common ones
 
   mutating func move(_ to: HostRegister, _ from: HostRegister, size: Int = 8) {

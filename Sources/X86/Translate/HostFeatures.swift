@@ -6,6 +6,7 @@ struct HostFeatures {
   var movbe = false
   var popcnt = false
   var bmi1 = false
+  var bmi2 = false
   var lzcnt = false
 
   /// This host's.
@@ -21,7 +22,10 @@ struct HostFeatures {
       movbe = basic >> 22 & 1 != 0
       popcnt = basic >> 23 & 1 != 0
     }
-    if let extended = host.leaf(7)?.ebx { bmi1 = extended >> 3 & 1 != 0 }
+    if let extended = host.leaf(7)?.ebx {
+      bmi1 = extended >> 3 & 1 != 0
+      bmi2 = extended >> 8 & 1 != 0
+    }
     if let extended = host.leaf(0x8000_0001)?.ecx { lzcnt = extended >> 5 & 1 != 0 }
   }
 }

@@ -15,7 +15,7 @@ extension BlockTranslator {
   }
 
   /// What the profile in force has of flags that the manuals leave undefined.
-  private func rule(_ flags: UndefinedFlags) -> FlagRule {
+  func rule(_ flags: UndefinedFlags) -> FlagRule {
     let word = cpu.s[Slot.undefinedRules + Int(flags.rawValue)]
     return word == 0 ? flags.reference : FlagRule(word: UInt32(truncatingIfNeeded: word))
   }

@@ -4,7 +4,8 @@ internal import VMMCore
 // plain address is there in 64-bit code only.
 extension BlockTranslator {
   mutating func translateWhole(_ op: OperationPointer) -> Outcome {
-    guard !op.instruction.isVEX, !op.isMemory || op.isPlainAddress else { return .none }
+    guard !op.isMemory || op.isPlainAddress else { return .none }
+    if op.instruction.isVEX { return vex(op) }
     switch op.handler {
     case .aluRMReg, .aluRegRM: return aluWhole(op)
     case .aluRMImm: return aluImmediateWhole(op)
@@ -26,6 +27,7 @@ extension BlockTranslator {
     case .bitImm, .bitReg: return bit(op)
     case .popcnt, .bsf, .bsr, .tzcnt, .lzcnt, .crc32, .movbeLoad, .movbeStore, .doubleShiftImm, .doubleShiftCL:
       return countBits(op)
+    case .adcx, .adox: return addWithCarry(op)
     case .pushImm, .pushRM: return pushWhole(op)
     case .leave: return leaveFrame(op)
     case .vector: return vector(op)
