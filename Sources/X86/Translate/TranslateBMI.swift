@@ -71,7 +71,7 @@ extension BlockTranslator {
   }
 
   private func fieldFlags(_ op: OperationPointer) -> FieldFlags? {
-    switch rule(op.handler == .andn ? .andNot : .bitFields) {
+    switch cpu.rule(op.handler == .andn ? .andNot : .bitFields) {
     case FlagRule([.pf: .result, .af: .cleared]): .parityOfResult
     case FlagRule([.pf: .cleared, .af: .cleared]): .noParity
     default: nil

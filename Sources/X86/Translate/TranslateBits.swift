@@ -14,12 +14,6 @@ extension BlockTranslator {
     }
   }
 
-  /// What the profile in force has of flags that the manuals leave undefined.
-  func rule(_ flags: UndefinedFlags) -> FlagRule {
-    let word = cpu.s[Slot.undefinedRules + Int(flags.rawValue)]
-    return word == 0 ? flags.reference : FlagRule(word: UInt32(truncatingIfNeeded: word))
-  }
-
   /// All six flags are defined.
   private mutating func populationCount(_ op: OperationPointer) -> Outcome {
     guard HostFeatures.here.popcnt, let source = rm(op, isStore: false) else { return .none }
@@ -35,7 +29,7 @@ extension BlockTranslator {
 
   /// BSF and BSR leave the destination alone when the source is zero; hosts say so of theirs or do not.
   private mutating func scan(_ op: OperationPointer) -> Outcome {
-    let (some, none) = (rule(.bitScan), rule(.bitScanOfZero))
+    let (some, none) = (cpu.rule(.bitScan), cpu.rule(.bitScanOfZero))
     guard some == none, some == UndefinedFlags.bitScan.reference || some == FlagRule([:]),
       !cpu.does(.scanOfZeroClearsUpperHalf), let source = rm(op, isStore: false)
     else { return .none }
@@ -65,7 +59,7 @@ extension BlockTranslator {
 
   /// TZCNT and LZCNT: CF and ZF are defined, the others clear, but for OF, which some keep.
   private mutating func countZeros(_ op: OperationPointer) -> Outcome {
-    let rule = rule(.bitCount), others: [StatusFlag] = [.pf, .af, .sf]
+    let rule = cpu.rule(.bitCount), others: [StatusFlag] = [.pf, .af, .sf]
     guard others.allSatisfy({ rule[$0] == .cleared }), rule[.of] == .kept || rule[.of] == .cleared,
       op.handler == .tzcnt ? HostFeatures.here.bmi1 : HostFeatures.here.lzcnt,
       let source = rm(op, isStore: false)
@@ -129,7 +123,7 @@ extension BlockTranslator {
   private mutating func doubleShift(_ op: OperationPointer) -> Outcome {
     let size = op.size, isLeft = op.kind == 0, isByCL = op.handler == .doubleShiftCL
     let count = op.immediate & (size == 8 ? 63 : 31)
-    guard let rules = DoubleShiftFlags(rule(.doubleShift)), isByCL ? size >= 4 && !op.isMemory : count != 0,
+    guard let rules = DoubleShiftFlags(cpu.rule(.doubleShift)), isByCL ? size >= 4 && !op.isMemory : count != 0,
       isByCL || count < UInt64(8 * size), let place = rm(op, isStore: true)
     else { return .none }
     let filler = op.reg
