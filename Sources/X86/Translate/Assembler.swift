@@ -33,38 +33,38 @@ struct HostCondition: Equatable {
   var negated: HostCondition { HostCondition(code: code ^ 1) }
 }
 
-/// Writes host instructions one behind the other (Intel SDM vol. 2, chapter 2).
+/// Writes host instructions one behind the other (Intel SDM vol. 2, chapter 2), from some place of a code memory on.
 struct Assembler {
+  /// The memory, as it is written and as it is executed.
   private let start: UnsafeMutablePointer<UInt8>
-  /// Where the bytes at `start` will be executed.
   private let executed: UnsafeMutablePointer<UInt8>
-  /// Bytes written.
-  private(set) var count = 0
+  /// Where the next byte goes, in bytes from the memory's begin.
+  private(set) var position: Int
 
-  /// For so many bytes behind the begin of the memory.
-  init(to memory: CodeMemory, at offset: Int) {
-    start = memory.writable + offset
-    executed = memory.start + offset
+  init(to memory: CodeMemory, at position: Int) {
+    start = memory.writable
+    executed = memory.start
+    self.position = position
   }
 
   mutating func byte(_ value: UInt8) {
-    start[count] = value
-    count += 1
+    start[position] = value
+    position += 1
   }
 
   mutating func word16(_ value: UInt16) {
-    UnsafeMutableRawPointer(start + count).storeBytes(of: value, as: UInt16.self)
-    count += 2
+    UnsafeMutableRawPointer(start + position).storeBytes(of: value, as: UInt16.self)
+    position += 2
   }
 
   mutating func word32(_ value: UInt32) {
-    UnsafeMutableRawPointer(start + count).storeBytes(of: value, as: UInt32.self)
-    count += 4
+    UnsafeMutableRawPointer(start + position).storeBytes(of: value, as: UInt32.self)
+    position += 4
   }
 
   mutating func word64(_ value: UInt64) {
-    UnsafeMutableRawPointer(start + count).storeBytes(of: value, as: UInt64.self)
-    count += 8
+    UnsafeMutableRawPointer(start + position).storeBytes(of: value, as: UInt64.self)
+    position += 8
   }
 
   // MARK: instructions
@@ -289,7 +289,7 @@ struct Assembler {
 
   // MARK: branches
 
-  /// A branch forward, whose target comes later.
+  /// A branch whose target comes later, by whatever assembler for the same memory.
   struct Branch {
     fileprivate var end: Int
   }
@@ -298,29 +298,30 @@ struct Assembler {
     byte(0x0f)
     byte(0x80 | condition.code)
     word32(0)
-    return Branch(end: count)
+    return Branch(end: position)
   }
 
   mutating func jump() -> Branch {
     byte(0xe9)
     word32(0)
-    return Branch(end: count)
+    return Branch(end: position)
   }
 
   /// The branch leads here.
   func place(_ branch: Branch) {
-    UnsafeMutableRawPointer(start + branch.end - 4).storeBytes(of: UInt32(count - branch.end), as: UInt32.self)
+    let distance = UInt32(truncatingIfNeeded: position - branch.end)
+    UnsafeMutableRawPointer(start + branch.end - 4).storeBytes(of: distance, as: UInt32.self)
   }
 
-  /// To a place by its distance from `start`, which is negative before it.
-  mutating func jump(backTo offset: Int) {
+  /// To a `position`.
+  mutating func jump(to target: Int) {
     byte(0xe9)
-    word32(UInt32(truncatingIfNeeded: offset - (count + 4)))
+    word32(UInt32(truncatingIfNeeded: target - (position + 4)))
   }
 
-  mutating func call(backTo offset: Int) {
+  mutating func call(_ target: Int) {
     byte(0xe8)
-    word32(UInt32(truncatingIfNeeded: offset - (count + 4)))
+    word32(UInt32(truncatingIfNeeded: target - (position + 4)))
   }
 
   // Words that lie within 2 GiB of the code.
@@ -343,10 +344,10 @@ struct Assembler {
   /// A ModRM byte at the end of an instruction, for memory by its distance from there.
   private mutating func modRM(_ reg: UInt8, relativeTo word: UnsafeMutablePointer<UInt64>) {
     byte(reg << 3 | 5)
-    let end = executed + count + 4
+    let end = executed + position + 4
     word32(UInt32(bitPattern: Int32(UnsafeRawPointer(word) - UnsafeRawPointer(end))))
   }
 
   /// The address at which what is written next is executed.
-  var address: UInt64 { UInt64(UInt(bitPattern: executed + count)) }
+  var address: UInt64 { UInt64(UInt(bitPattern: executed + position)) }
 }

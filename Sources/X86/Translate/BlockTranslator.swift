@@ -6,16 +6,20 @@ internal import VMMCore
 /// result, and the interpreter goes on with it. So whatever is not as usual (a page that the translation cache does not
 /// hold, a block that is not there yet, a budget that does not cover the next one) is the interpreter's. An operation
 /// changes nothing before its last place to leave.
+///
+/// What is seldom executed (ways out, accesses to other pages, ways that are not bound) lies apart, so that the CPU's
+/// caches hold what is executed often.
 struct BlockTranslator {
   var code: Assembler
+  private(set) var cold: Assembler
   let cpu: CPU
   let shared: SharedCode
-  /// The block's code lies so many bytes behind the shared code.
-  let distance: Int
   /// Ways out: where they branch off, and the result.
   private var exits: [(from: Assembler.Branch, result: Result)] = []
   /// Where an access may be in another page than the last one.
   private var otherPages: [OtherPage] = []
+  /// Ways that can be bound: what they lead to until they are.
+  var unbound: [(slot: UnsafeMutablePointer<UInt64>, way: Way)] = []
   /// The ways to other blocks that can be bound.
   private(set) var ways: [Way] = []
   /// The words that the code has of its own: those from `firstWord` up to this one.
@@ -42,11 +46,11 @@ struct BlockTranslator {
     var slot: UnsafeMutablePointer<UInt64>?
   }
 
-  init(code: Assembler, cpu: CPU, shared: SharedCode, distance: Int, words: UnsafeMutablePointer<UInt64>) {
+  init(code: Assembler, cold: Assembler, cpu: CPU, shared: SharedCode, words: UnsafeMutablePointer<UInt64>) {
     self.code = code
+    self.cold = cold
     self.cpu = cpu
     self.shared = shared
-    self.distance = distance
     firstWord = words
     nextWord = words
   }
@@ -119,8 +123,12 @@ struct BlockTranslator {
     exits.append((code.branch(condition), Result(op: way.link, leaving: .along, slot: way.slot)))
   }
 
+  /// Writes what is apart.
   private mutating func writeExits() {
+    swap(&code, &cold)
+    defer { swap(&code, &cold) }
     writeOtherPages()
+    writeUnboundWays()
     for exit in exits {
       code.place(exit.from)
       if exit.result.leaving == .along {
@@ -139,7 +147,7 @@ struct BlockTranslator {
 
   private mutating func leave(_ op: OperationPointer, _ leaving: Leaving) {
     code.move(.rax, immediate: UInt64(UInt(bitPattern: op)) | leaving.rawValue)
-    code.jump(backTo: shared.leave - distance)
+    code.jump(to: shared.leave)
   }
 
   /// A way along a link, which can be bound.
@@ -159,7 +167,7 @@ struct BlockTranslator {
     floatsAreOpen = false
     x87IsOpen = false
     code.move(.rax, immediate: UInt64(UInt(bitPattern: op)))
-    code.call(backTo: shared.callFamily - distance)
+    code.call(shared.callFamily)
     guard !BlockTranslator.storesNothing(op) else { return }
     // It may have written over the code behind it.
     let next = op + 1
@@ -277,7 +285,7 @@ struct BlockTranslator {
     code.alu(ALU.and, .register(.rdx), immediate: -4096 | Int32(size - 1), size: 8)
     code.alu(ALU.cmp, .rdx, .memory(.rax, tag), size: 8)
     otherPages.append(
-      OtherPage(from: code.branch(.notEqual), back: code.count, size: size, tag: tag, op: op, word: word))
+      OtherPage(from: code.branch(.notEqual), back: code.position, size: size, tag: tag, op: op, word: word))
     code.alu(ALU.add, .rcx, .memory(.rax, Int32(8 * TLB.addend)), size: 8)
   }
 
@@ -304,7 +312,7 @@ struct BlockTranslator {
       comparePage(ofLast: access.size, access.tag)
       leave(at: access.op, when: .notEqual)
       if access.word == nil { code.store(.rax, slot(SystemSlot.stackEntry)) }
-      code.jump(backTo: access.back)
+      code.jump(to: access.back)
     }
     otherPages = []
   }

@@ -11,15 +11,15 @@ struct SharedCode {
 
   init(writingTo code: inout Assembler) {
     SharedCode.writeEntry(&code)
-    leave = code.count
+    leave = code.position
     SharedCode.writeLeave(&code)
-    callFamily = code.count
+    callFamily = code.position
     SharedCode.writeCallFamily(&code, leave: leave)
-    interpreted = code.count
+    interpreted = code.position
     code.load(.rax, .memory(.rax, 16))
     code.alu(ALU.or, .register(.rax), immediate: Int32(Leaving.interpreted.rawValue), size: 8)
-    code.jump(backTo: leave)
-    precondition(code.count <= SharedCode.length)
+    code.jump(to: leave)
+    precondition(code.position <= SharedCode.length)
   }
 
   /// System V ABI: state block and the block's code in RDI and RSI.
@@ -61,7 +61,7 @@ struct SharedCode {
     code.pop(.rax)
     code.pop(.rcx)
     code.alu(ALU.or, .register(.rax), immediate: Int32(Leaving.tried.rawValue), size: 8)
-    code.jump(backTo: leave)
+    code.jump(to: leave)
   }
 
   /// All that translated code holds in registers goes to the state block. Uses RCX and RDX.

@@ -37,16 +37,29 @@ extension BlockTranslator {
   /// translated; where another page is, the jump cache says each time.
   private mutating func follow(_ link: OperationPointer) {
     let isInPage = cpu.codeLinear(link.immediate) & ~0xfff == cpu.codeLinear(link.origin) & ~0xfff
-    let way = isInPage ? makeWay(link) : Way(link: link, slot: nil)
-    if let slot = way.slot {
-      code.jump(through: slot)
+    guard isInPage else { return lookUp(Way(link: link, slot: nil)) }
+    let way = makeWay(link)
+    guard let slot = way.slot else { return }
+    code.jump(through: slot)
+    unbound.append((slot, way))
+  }
+
+  /// Where ways lead that are not bound.
+  mutating func writeUnboundWays() {
+    for (slot, way) in unbound {
       slot.pointee = code.address
       // The interpreter has linked it: it can be bound.
-      code.move(.rax, immediate: UInt64(UInt(bitPattern: link)))
+      code.move(.rax, immediate: UInt64(UInt(bitPattern: way.link)))
       code.alu(ALU.cmp, .memory(.rax, Field.link), immediate: 0, size: 8)
       leave(along: way, when: .notEqual)
+      lookUp(way)
     }
-    code.move(.rdx, immediate: link.immediate)
+    unbound = []
+  }
+
+  /// Goes where the jump cache says.
+  private mutating func lookUp(_ way: Way) {
+    code.move(.rdx, immediate: way.link.immediate)
     find { $0.leave(along: way, when: .notEqual) }
     goOn()
   }

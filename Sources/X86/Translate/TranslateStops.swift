@@ -18,7 +18,7 @@ extension BlockTranslator {
     code.alu(ALU.cmp, slot(SystemSlot.hasStopConditions), immediate: 0, size: 8)
     leave(at: op, when: .equal)
     code.move(.rax, immediate: UInt64(UInt(bitPattern: op)))
-    code.call(backTo: shared.callFamily - distance)
+    code.call(shared.callFamily)
     for pass in passes { code.place(pass) }
     return .next
   }

@@ -2,6 +2,8 @@
 final class Translator {
   /// Bytes of code, and words of it.
   private static let capacity = 64 << 20
+  /// Where the code begins that is executed seldom: there is more of it.
+  private static let coldStart = 24 << 20
   private static let wordCapacity = 1 << 21
   /// No block's code is longer, and no block has more words: 64 operations with their ways out, and two accesses each.
   private static let longest = 64 << 10
@@ -11,8 +13,9 @@ final class Translator {
 
   private let memory: CodeMemory
   private let shared: SharedCode
-  /// Bytes that hold code; the shared code comes first. Words that it uses.
+  /// Where the next block's code goes, and what is apart of it; the shared code comes first. Words that are in use.
   private var used = SharedCode.length
+  private var usedCold = Translator.coldStart
   private var usedWords = 0
   /// The ways that lead straight to another block's code.
   private var bindings: [Binding] = []
@@ -34,6 +37,7 @@ final class Translator {
   /// All code is forgotten: no operation leads to it any more.
   func flush() {
     used = SharedCode.length
+    usedCold = Translator.coldStart
     usedWords = 0
     bindings.removeAll(keepingCapacity: true)
   }
@@ -45,7 +49,8 @@ final class Translator {
   private static let mostBindings = 2 * wordCapacity
 
   var isFull: Bool {
-    used + Translator.longest > memory.size || usedWords + Translator.mostWords > memory.wordCount
+    used + Translator.longest > Translator.coldStart || usedCold + Translator.longest > memory.size
+      || usedWords + Translator.mostWords > memory.wordCount
       || bindings.count >= Translator.mostBindings
   }
 
@@ -53,20 +58,22 @@ final class Translator {
   /// with what has no translation.
   func translate(head: OperationPointer, for cpu: CPU) -> Int {
     var block = BlockTranslator(
-      code: Assembler(to: memory, at: used), cpu: cpu, shared: shared, distance: used, words: memory.words + usedWords)
+      code: Assembler(to: memory, at: used), cold: Assembler(to: memory, at: usedCold), cpu: cpu, shared: shared,
+      words: memory.words + usedWords)
     guard block.translate(head: head) else { return 0 }
-    let length = block.code.count
-    precondition(length <= Translator.longest && block.wordCount <= Translator.mostWords)
+    let length = block.code.position - used, coldLength = block.cold.position - usedCold
+    precondition(max(length, coldLength) <= Translator.longest && block.wordCount <= Translator.mostWords)
     head.block.pointee.code = UInt64(UInt(bitPattern: memory.start + used))
     head.block.pointee.firstBinding = 0
     head.pointee.handler = .translated
     used += (length + 15) & ~15
+    usedCold += coldLength
     usedWords += block.wordCount
     for way in block.ways {
       guard let slot = way.slot, let target = way.link.linked else { continue }
       bind(slot, to: target)
     }
-    return length
+    return length + coldLength
   }
 }
 
