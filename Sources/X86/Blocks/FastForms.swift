@@ -162,9 +162,10 @@ extension CPU {
   /// Goes to any address.
   @inline(__always)
   func go(_ target: UInt64) -> OperationPointer? {
-    let jumps = UnsafeMutablePointer<UInt64>(bitPattern: UInt(s[Slot.jumpCache])).unsafelyUnwrapped
+    let half = AddressHalf.of(target)
+    let jumps = UnsafeMutablePointer<UInt64>(bitPattern: UInt(s[Slot.jumpCache &+ half])).unsafelyUnwrapped
     let entry = jumps + JumpCache.offset(target)
-    if entry[JumpCache.rip] == target && entry[JumpCache.key] == s[Slot.translationKey] {
+    if entry[JumpCache.rip] == target && entry[JumpCache.key] == s[Slot.translationKey &+ half] {
       return enter(OperationPointer(bitPattern: UInt(entry[JumpCache.head])).unsafelyUnwrapped)
     }
     return find(target)

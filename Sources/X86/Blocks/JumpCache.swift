@@ -2,13 +2,15 @@
   internal import Glibc
 #endif
 
-/// The direct ways from RIP to blocks that one vCPU has found, in plain memory: `Slot.jumpCache` has the address of the
-/// current set.
+/// The direct ways from RIP to blocks that one vCPU has found, in plain memory: `Slot.jumpCache` has the addresses of
+/// the current sets, of either half of the linear addresses.
 final class JumpCache {
   static var entries: Int { 2048 }
   static var wordsPerEntry: Int { 4 }
-  /// One set of entries for each address space that code was executed in lately.
-  static var sets: Int { 8 }
+  /// Sets of entries for the lower halves of address spaces that code was executed in lately, and for upper halves.
+  static var lowerSets: Int { 8 }
+  static var upperSets: Int { 4 }
+  static var sets: Int { lowerSets + upperSets }
   static var wordsPerSet: Int { entries * wordsPerEntry }
   /// The words of an entry: RIP, the translation key that it holds under, the block's head, and where translated code
   /// goes on for it (`Translator.interpreted` where there is no code).
@@ -29,20 +31,37 @@ final class JumpCache {
   init(cpu: CPU) {
     self.cpu = cpu
     words = zeroedMemory(JumpCache.sets * JumpCache.wordsPerSet)
-    cpu[Slot.jumpCache] = UInt64(UInt(bitPattern: words))
+    select()
   }
 
   deinit { free(words) }
 
-  /// Where a CR3 leads to has changed, or may have, for every one: a new epoch.
-  func forgetSpaces() -> UInt64 { spaces.forgetAll(cr3: cpu[Slot.cr3]) }
-
-  /// CR3 has been loaded in long mode; the epoch under which ways from RIP to code are known there.
-  func enterSpace() -> UInt64 {
-    let epoch = spaces.enter(cr3: cpu[Slot.cr3])
-    cpu[Slot.jumpCache] = UInt64(UInt(bitPattern: words + spaces.current * JumpCache.wordsPerSet))
-    return epoch
+  private func select() {
+    for (half, set) in [spaces.lower, JumpCache.lowerSets + spaces.upper].enumerated() {
+      cpu[Slot.jumpCache + half] = UInt64(UInt(bitPattern: words + set * JumpCache.wordsPerSet))
+    }
   }
+
+  /// Where addresses of a half lead to has changed, or may have, in every space: a new epoch.
+  func forget(_ half: Int) { cpu[Slot.epoch + half] = spaces.forgetAll(half, cr3: cpu[Slot.cr3]) }
+
+  /// CR3 has been loaded in long mode: other ways from RIP to code are known. Whether those of the upper half are the
+  /// same.
+  func enterSpace() -> Bool {
+    let (cr3, before) = (cpu[Slot.cr3], spaces.upper)
+    cpu[Slot.epoch + AddressHalf.lower] = spaces.enterLower(cr3)
+    let epoch = spaces.enterUpper(cr3) { cpu.haveSameUpperHalf($0, $1) }
+    let isSame = spaces.upper == before && epoch == cpu[Slot.epoch + AddressHalf.upper]
+    cpu[Slot.epoch + AddressHalf.upper] = epoch
+    select()
+    return isSame
+  }
+
+  /// A half of a root that is not the current one has changed.
+  func forget(root: UInt64, _ half: Int) { spaces.forget(root: root, half) }
+
+  /// Roots that had the same upper half may not have any more.
+  func forgetLikeness() { spaces.forgetLikeness(cr3: cpu[Slot.cr3]) }
 
   /// No way is known.
   func clear() {
@@ -65,7 +84,8 @@ final class JumpCache {
   }
 
   private func forEachWay(to head: OperationPointer, _ body: (UnsafeMutablePointer<UInt64>) -> Void) {
-    for set in 0..<JumpCache.sets {
+    let isLower = AddressHalf.of(head.rip) == AddressHalf.lower
+    for set in isLower ? 0..<JumpCache.lowerSets : JumpCache.lowerSets..<JumpCache.sets {
       let entry = words + (set * JumpCache.wordsPerSet + JumpCache.offset(head.rip))
       if entry[JumpCache.head] == UInt64(UInt(bitPattern: head)) { body(entry) }
     }
@@ -75,11 +95,26 @@ final class JumpCache {
 extension CPU {
   /// The block's head is what RIP leads to here from now on.
   func remember(_ head: OperationPointer, at rip: UInt64, code: UInt64) {
-    let jumps = UnsafeMutablePointer<UInt64>(bitPattern: UInt(s[Slot.jumpCache])).unsafelyUnwrapped
+    let half = AddressHalf.of(rip)
+    let jumps = UnsafeMutablePointer<UInt64>(bitPattern: UInt(s[Slot.jumpCache &+ half])).unsafelyUnwrapped
     let entry = jumps + JumpCache.offset(rip)
     entry[JumpCache.rip] = rip
-    entry[JumpCache.key] = s[Slot.translationKey]
+    entry[JumpCache.key] = s[Slot.translationKey &+ half]
     entry[JumpCache.head] = UInt64(UInt(bitPattern: head))
     entry[JumpCache.code] = code
+  }
+}
+
+extension CPU {
+  /// The upper halves of two roots are equal, bit for bit. Stores to either are noticed from now on: it stays so until
+  /// then, or until an access sets a bit there (`updateAccessed`).
+  func haveSameUpperHalf(_ one: UInt64, _ other: UInt64) -> Bool {
+    guard let (host, page) = ram(one), let (otherHost, otherPage) = ram(other) else { return false }
+    guard page == otherPage || memcmp(pointer(host + 0x800), pointer(otherHost + 0x800), 0x800) == 0 else {
+      return false
+    }
+    watch(page: page, physical: one, as: PageUse.root(AddressHalf.upper))
+    watch(page: otherPage, physical: other, as: PageUse.root(AddressHalf.upper))
+    return true
   }
 }

@@ -258,7 +258,7 @@ extension CPU {
   /// A store to a table that translations were made from takes effect with the next fetch: the block is left, and the
   /// stepper executes the instruction.
   private func mayStoreInBlock(_ page: Int) -> Bool {
-    guard pageUse[page] & PageUse.pageTable != 0, s[SystemSlot.runsBlocks] != 0 else { return true }
+    guard pageUse[page] & PageUse.tables != 0, s[SystemSlot.runsBlocks] != 0 else { return true }
     s[Slot.exitKind] = ExitKind.step
     return false
   }

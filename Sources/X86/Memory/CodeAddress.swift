@@ -15,6 +15,7 @@ extension CPU {
     guard let walked = walk(linear, access: Access.fetch, context: context) else { return nil }
     entry[0] = page
     entry[1] = walked.page
+    s[Slot.cachedHalves] |= 4 &<< UInt64(AddressHalf.of(linear))
     return walked.page | linear & 0xfff
   }
 

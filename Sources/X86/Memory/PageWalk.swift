@@ -91,7 +91,7 @@ extension CPU {
       pageFault(linear, access: access, context: context, cause: 1)
       return nil
     }
-    let dirty = updateAccessed(walk, access: access)
+    let dirty = updateAccessed(walk, linear, access: access)
     let frame = leaf.value & PageEntry.address & ~(size - 1)
     return Translation(
       page: (frame | linear & (size - 1)) & ~0xfff,
@@ -155,7 +155,7 @@ extension CPU {
     // The four page-directory pointers have no permissions and no accessed bits.
     let address = s[Slot.cr3] & 0xffff_ffe0 | (linear >> 30 & 3) << 3
     let pointer = loadPhysical64(address)
-    if let (_, page) = ram(address) { watch(page: page, physical: address, as: PageUse.pageTable) }
+    watchTable(address, for: linear, isRoot: false)
     guard pointer & PageEntry.present != 0 else {
       walkFailure = 0
       return nil
@@ -214,7 +214,7 @@ extension CPU {
       return nil
     }
     page &= ~0xfff
-    let dirty = updateAccessed(walk, access: access)
+    let dirty = updateAccessed(walk, linear, access: access)
     let leaf = walk.entry(walk.depth - 1).value
     return Translation(
       page: page, writable: dirty && mayWrite(walk, context: context),
@@ -241,7 +241,7 @@ extension CPU {
 
   /// Sets the accessed bits and, for a write, the leaf's dirty bit; whether the leaf is dirty now. The pages of all
   /// entries are watched from now on.
-  private func updateAccessed(_ walk: Walk, access: UInt32) -> Bool {
+  private func updateAccessed(_ walk: Walk, _ linear: UInt64, access: UInt32) -> Bool {
     var dirty = false
     for level in 0..<walk.depth {
       let (address, value) = walk.entry(level)
@@ -250,8 +250,12 @@ extension CPU {
         if access & Access.write != 0 { want |= PageEntry.dirty }
         dirty = (value | want) & PageEntry.dirty != 0
       }
-      if value & want != want { setPhysicalBits(address, UInt8(truncatingIfNeeded: want)) }
-      if let (_, page) = ram(address) { watch(page: page, physical: address, as: PageUse.pageTable) }
+      if value & want != want {
+        setPhysicalBits(address, UInt8(truncatingIfNeeded: want))
+        // Other roots do not have the bit.
+        if level == 0, AddressHalf.of(linear) == AddressHalf.upper { withCode { $0.forgetLikeness() } }
+      }
+      watchTable(address, for: linear, isRoot: level == 0)
     }
     return dirty
   }

@@ -2,7 +2,7 @@
 /// stays empty.
 ///
 /// It never shows: a write to a page that a cached walk has read flushes it, and those of the other vCPUs on the same
-/// memory (`PageUse.pageTable`), so that a run is a function of registers and memory alone, wherever it was started.
+/// memory (`PageUse.table`), so that a run is a function of registers and memory alone, wherever it was started.
 enum TLB {
   static var entries: Int { 1024 }
   static var wordsPerEntry: Int { 4 }
@@ -51,19 +51,7 @@ enum FetchTLB {
   }
 }
 
-/// What the engine knows of a page of guest memory, one byte each.
-enum PageUse {
-  /// Decoded blocks come from it.
-  static var code: UInt8 { 1 }
-  /// A cached translation was read from it.
-  static var pageTable: UInt8 { 2 }
-}
-
 extension CPU {
-  @inline(__always) var pageUse: UnsafeMutablePointer<UInt8> {
-    UnsafeMutablePointer(bitPattern: UInt(s[Slot.pageUse])).unsafelyUnwrapped
-  }
-
   /// Chooses the TLB context that data accesses of the current instruction go through.
   func selectTLBContext() {
     let context: Int
@@ -83,53 +71,48 @@ extension CPU {
     UInt64(Slot.tlbEntries &+ context &* TLB.wordsPerContext)
   }
 
-  /// Makes the context without entries that.
-  func clearEmptyContext() {
-    let base = s + Int(tlbStart(TLB.alignedUser))
-    for index in stride(from: 0, to: TLB.logCount, by: TLB.wordsPerEntry) { invalidate(base + index) }
+  /// Makes a new block's translation caches empty, and the context without entries that.
+  func clearTLB() {
+    for context in 0...TLB.alignedUser {
+      let base = s + Int(tlbStart(context))
+      for index in stride(from: 0, to: TLB.logCount, by: TLB.wordsPerEntry) { invalidate(base + index) }
+    }
+    for index in stride(from: Slot.fetchTLB, to: Slot.count, by: 2) { s[index] = TLB.invalid }
   }
 
   /// Drops all translations.
   func flushTLB() {
-    forgetData()
-    flushFetchTLB()
+    forgetTranslations(AddressHalf.lower)
+    forgetTranslations(AddressHalf.upper)
+  }
+
+  /// Drops the translations of a half of the addresses.
+  func forgetTranslations(_ half: Int) {
+    flush(half, leaving: nil)
+    newEpoch(half)
   }
 
   /// Drops the translations for data.
   func forgetData() {
-    for context in 0..<3 { flush(context: context) { _ in false } }
+    forgetData(AddressHalf.lower, leaving: nil)
+    forgetData(AddressHalf.upper, leaving: nil)
   }
 
-  /// Drops what CR3, which has just been loaded, no longer leads to. Of global pages those stay that the new tables map
-  /// by the same entries as the old ones, so that nobody can tell that they stayed.
+  /// Drops what CR3, which has just been loaded, no longer leads to. What the new tables map by the same tables as the
+  /// old ones stays: nobody can tell.
   func flushTLB(leaving oldCR3: UInt64) {
-    let newCR3 = s[Slot.cr3]
-    for context in 0..<3 {
-      flush(context: context) { entry in
-        let linear = entry[TLB.readTag] & ~0xfff
-        return entry[TLB.info] & TLB.infoGlobal != 0
-          && topEntry(oldCR3, linear) == topEntry(newCR3, linear)
-      }
-    }
-    let root = newCR3 & PageEntry.address
-    if let (_, page) = ram(root) { watch(page: page, physical: root, as: PageUse.pageTable) }
-    forgetFetches()
     // Outside long mode the four entries at the top of PAE paging are loaded with CR3: the same one may lead elsewhere.
-    guard s[Slot.efer] & EFER.lma != 0 else { return newEpoch() }
-    s[Slot.epoch] = withCore { $0.jumps.enterSpace() }
+    guard isLongMode else {
+      flush(AddressHalf.lower, leaving: oldCR3)
+      return newEpoch(AddressHalf.lower)
+    }
+    let hasSameUpperHalf = withCore { $0.jumps.enterSpace() }
+    if (oldCR3 ^ s[Slot.cr3]) & PageEntry.address != 0 { flush(AddressHalf.lower, leaving: nil) }
+    if !hasSameUpperHalf { flush(AddressHalf.upper, leaving: nil) }
     makeTranslationKey()
   }
 
-  private func flushFetchTLB() {
-    forgetFetches()
-    newEpoch()
-  }
-
-  private func forgetFetches() {
-    for index in stride(from: 0, to: 2 * FetchTLB.wordsPerContext, by: 2) { s[Slot.fetchTLB + index] = TLB.invalid }
-  }
-
-  /// Drops the translations of one linear page (INVLPG).
+  /// Drops the translations of one linear page (INVLPG). Ways from RIP to code hold as long as the tables do.
   func flushTLB(page linear: UInt64) {
     for context in 0..<3 {
       invalidate(s + (Slot.tlbEntries + context * TLB.wordsPerContext + TLB.offset(linear)))
@@ -137,13 +120,45 @@ extension CPU {
     for context in 0..<2 {
       s[Slot.fetchTLB + context * FetchTLB.wordsPerContext + FetchTLB.offset(linear)] = TLB.invalid
     }
-    newEpoch()
   }
 
-  /// Ways from RIP to code that were cached so far no longer hold, in any address space.
-  func newEpoch() {
-    s[Slot.epoch] = withCore { $0.jumps.forgetSpaces() }
+  /// Ways from RIP to code that were cached so far no longer hold in a half of the addresses, in any address space.
+  func newEpoch(_ half: Int) {
+    withCore { $0.jumps.forget(half) }
     makeTranslationKey()
+  }
+
+  /// Drops the translations of a half of the addresses for data and code.
+  private func flush(_ half: Int, leaving oldCR3: UInt64?) {
+    forgetData(half, leaving: oldCR3)
+    guard s[Slot.cachedHalves] & 4 &<< UInt64(half) != 0 else { return }
+    s[Slot.cachedHalves] &= ~(4 &<< UInt64(half))
+    for index in stride(from: Slot.fetchTLB, to: Slot.count, by: 2) where AddressHalf.of(s[index]) == half {
+      s[index] = TLB.invalid
+    }
+  }
+
+  /// Those for data. Of the lower half, outside long mode, global pages stay that the tables map by the same entries as
+  /// those of the CR3 that has been left.
+  private func forgetData(_ half: Int, leaving oldCR3: UInt64?) {
+    guard s[Slot.cachedHalves] & 1 &<< UInt64(half) != 0 else { return }
+    var stays = false
+    for context in 0..<3 {
+      flush(context: context) { entry in
+        let linear = entry[TLB.readTag] & ~0xfff
+        if AddressHalf.of(linear) != half { return true }
+        guard let oldCR3, entry[TLB.info] & TLB.infoGlobal != 0,
+          topEntry(oldCR3, linear) == topEntry(s[Slot.cr3], linear)
+        else { return false }
+        stays = true
+        return true
+      }
+    }
+    if stays {
+      watchTable(s[Slot.cr3], for: 0, isRoot: false)
+    } else {
+      s[Slot.cachedHalves] &= ~(1 &<< UInt64(half))
+    }
   }
 
   private func invalidate(_ entry: UnsafeMutablePointer<UInt64>) {
@@ -156,12 +171,7 @@ extension CPU {
   private func flush(context: Int, keeping: (UnsafeMutablePointer<UInt64>) -> Bool) {
     let base = s + (Slot.tlbEntries + context * TLB.wordsPerContext)
     let count = base[TLB.logCount]
-    if count > TLB.logCapacity || base[TLB.readTag] == 0 {
-      // More entries than the log holds, or a block that was never used: all of them.
-      for index in stride(from: 0, to: TLB.logCount, by: TLB.wordsPerEntry) { invalidate(base + index) }
-      base[TLB.logCount] = 0
-      return
-    }
+    if count > TLB.logCapacity { return flushAll(base, keeping: keeping) }
     var kept: UInt64 = 0
     for number in 0..<Int(count) {
       let offset = base[TLB.logCount + 1 + number]
@@ -174,6 +184,25 @@ extension CPU {
       }
     }
     base[TLB.logCount] = kept
+  }
+
+  /// The same where there are more entries than the log holds.
+  @inline(__always)
+  private func flushAll(_ base: UnsafeMutablePointer<UInt64>, keeping: (UnsafeMutablePointer<UInt64>) -> Bool) {
+    base[TLB.logCount] = 0
+    for offset in stride(from: 0, to: TLB.logCount, by: TLB.wordsPerEntry) {
+      let entry = base + offset
+      if entry[TLB.readTag] == TLB.invalid { continue }
+      if keeping(entry) { log(entry, in: base) } else { invalidate(entry) }
+    }
+  }
+
+  /// Notes an entry that is filled.
+  @inline(__always)
+  private func log(_ entry: UnsafeMutablePointer<UInt64>, in base: UnsafeMutablePointer<UInt64>) {
+    let count = base[TLB.logCount]
+    if count < TLB.logCapacity { base[TLB.logCount + 1 + Int(count)] = UInt64(entry - base) }
+    if count <= TLB.logCapacity { base[TLB.logCount] = count + 1 }
   }
 
   /// Makes every store look at `pageUse` and the dirty set again, without another walk.
@@ -205,11 +234,8 @@ extension CPU {
     let base = s + (Slot.tlbEntries + context * TLB.wordsPerContext)
     let offset = TLB.offset(linear)
     let entry = base + offset
-    if entry[TLB.readTag] == TLB.invalid {
-      let count = base[TLB.logCount]
-      if count < TLB.logCapacity { base[TLB.logCount + 1 + Int(count)] = UInt64(offset) }
-      if count <= TLB.logCapacity { base[TLB.logCount] = count + 1 }
-    }
+    if entry[TLB.readTag] == TLB.invalid { log(entry, in: base) }
+    s[Slot.cachedHalves] |= 1 &<< UInt64(AddressHalf.of(linear))
     let page = linear & ~0xfff
     entry[TLB.readTag] = isWatched(page: page) ? page | TLB.watched : page
     entry[TLB.writeTag] = TLB.invalid

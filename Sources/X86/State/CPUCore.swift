@@ -42,7 +42,7 @@ final class CPUCore {
     cpu[SystemSlot.hostX87Control] = X87Control.initial
     cpu.adopt(model.undefined)
     cpu.stopsChanged()
-    cpu.clearEmptyContext()
+    cpu.clearTLB()
     cpu.flushTLB()
     cpu.load(CPUState(), keepingBlocks: true)
   }

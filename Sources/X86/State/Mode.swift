@@ -57,14 +57,14 @@ extension CPU {
     if s[Slot.privilegeLevel] != level { s[SystemSlot.levelChanges] &+= 1 }
     s[Slot.privilegeLevel] = level
     s[Slot.mode] = mode
-    // Ways from RIP to code depend on the segment's base and limit; 64-bit code has none.
+    // Ways from RIP to code depend on the segment's base and limit; 64-bit code has none, and other code no upper half.
     let is64 = mode & Mode.codeSizeMask == Mode.code64
     let codeBase = is64 ? 0 : segmentBase(SegmentNumber.cs)
     let codeLimit = is64 ? .max : UInt64(segmentLimit(SegmentNumber.cs))
     if s[Slot.codeBase] != codeBase || s[Slot.codeLimit] != codeLimit {
       s[Slot.codeBase] = codeBase
       s[Slot.codeLimit] = codeLimit
-      newEpoch()
+      newEpoch(AddressHalf.lower)
       noteCodeBase()
     }
     selectTLBContext()
@@ -72,7 +72,7 @@ extension CPU {
   }
 
   @inline(__always) func makeTranslationKey() {
-    s[Slot.translationKey] = s[Slot.epoch] &<< 8 | s[Slot.mode]
+    for half in 0..<2 { s[Slot.translationKey &+ half] = s[Slot.epoch &+ half] &<< 8 | s[Slot.mode] }
   }
 
   /// A present, writable, expand-up data segment of 4 GiB from 0.

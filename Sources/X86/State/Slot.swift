@@ -24,8 +24,6 @@ enum Slot {
   static var limit: Int { 29 }
   /// The word index of the current TLB context's first entry.
   static var tlb: Int { 30 }
-  /// Translation epoch and mode: what a cached way from RIP to a block depends on.
-  static var translationKey: Int { 31 }
 
   static var segmentLimit: Int { 32 }
   /// As `Segment.attributes`.
@@ -111,12 +109,11 @@ enum Slot {
   static var repeatLimit: Int { 200 }
   /// Derived by `modeChanged`: see `Mode`.
   static var mode: Int { 201 }
-  static var epoch: Int { 202 }
   /// Derived: 0 … 3.
   static var privilegeLevel: Int { 203 }
   /// Another thread asks the run to end.
   static var kick: Int { 204 }
-  /// The base of the code segment that `epoch` stands for.
+  /// The base of the code segment that the epoch of the lower half stands for.
   static var codeBase: Int { 205 }
   /// The limit of the code segment that they were cached for; all ones for 64-bit code.
   static var codeLimit: Int { 224 }
@@ -142,8 +139,13 @@ enum Slot {
   static var mxcsrMask: Int { 223 }
   /// The address of the `Instruction` that the stepper decodes into.
   static var scratchOp: Int { 226 }
-  /// The address of the jump cache: `JumpCache.offset`.
-  static var jumpCache: Int { 227 }
+  /// For each half of the linear addresses: the address of the current set of the jump cache, and what its ways depend
+  /// on, translation epoch and mode; the epoch.
+  static var jumpCache: Int { 240 }
+  static var translationKey: Int { 242 }
+  static var epoch: Int { 244 }
+  /// What has been cached since the last flush, a bit for each half: data (1, 2), code (4, 8).
+  static var cachedHalves: Int { 246 }
 
   static var replies: Int { 256 }
   static var replyCapacity: Int { 256 }

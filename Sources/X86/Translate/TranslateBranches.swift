@@ -102,15 +102,18 @@ extension BlockTranslator {
   /// The jump cache's entry of the address in RDX (`CPU.go`), in RAX; `leave` leaves where there is none. An address
   /// that is in there is canonical. Uses RCX.
   private mutating func find(orLeave leave: (inout BlockTranslator) -> Void) {
+    // The half of the addresses.
+    code.move(.rcx, .rdx)
+    code.shift(ShiftKind.right.rawValue, .rcx, by: 63, size: 8)
     code.move(.rax, .rdx, size: 4)
     code.shift(5, .rax, by: 11, size: 4)
     code.alu(ALU.xor, .rax, .register(.rdx), size: 4)
     code.alu(ALU.and, .register(.rax), immediate: Int32(JumpCache.entries - 1), size: 4)
     code.shift(4, .rax, by: UInt8((8 * JumpCache.wordsPerEntry).trailingZeroBitCount), size: 4)
-    code.alu(ALU.add, .rax, slot(Slot.jumpCache), size: 8)
+    code.alu(ALU.add, .rax, .memory(RegisterMap.state, index: .rcx, scale: 3, Int32(8 * Slot.jumpCache)), size: 8)
     code.alu(ALU.cmp, .rdx, .memory(.rax, Int32(8 * JumpCache.rip)), size: 8)
     leave(&self)
-    code.load(.rcx, slot(Slot.translationKey))
+    code.load(.rcx, .memory(RegisterMap.state, index: .rcx, scale: 3, Int32(8 * Slot.translationKey)))
     code.alu(ALU.cmp, .rcx, .memory(.rax, Int32(8 * JumpCache.key)), size: 8)
     leave(&self)
   }
