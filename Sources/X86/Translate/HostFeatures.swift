@@ -8,6 +8,8 @@ struct HostFeatures {
   var bmi1 = false
   var bmi2 = false
   var lzcnt = false
+  /// C1 tells whether a result was rounded up: not on CPUs that are emulated.
+  var x87 = false
 
   /// This host's.
   static let here = HostFeatures(asking: HostIdentification())
@@ -27,14 +29,19 @@ struct HostFeatures {
       bmi2 = extended >> 8 & 1 != 0
     }
     if let extended = host.leaf(0x8000_0001)?.ecx { lzcnt = extended >> 5 & 1 != 0 }
+    let third = X87Status.c1 | 1 << 5
+    x87 = host.statusOfThird & third == third
   }
 }
 
-/// CPUID, which has no name in Swift, as code of its own.
+/// CPUID and what the x87 does, which have no names in Swift, as code of their own.
 private final class HostIdentification {
-  private typealias Function = @convention(c) (UInt32, UnsafeMutablePointer<UInt32>) -> Void
+  private typealias Identify = @convention(c) (UInt32, UnsafeMutablePointer<UInt32>) -> Void
+  private typealias Divide = @convention(c) () -> UInt32
 
   private let memory: CodeMemory
+  /// Where the second function is.
+  private let division: Int
 
   /// `nil` where there is no executable memory, and so no translated code.
   init?() {
@@ -51,6 +58,16 @@ private final class HostIdentification {
     }
     code.pop(.rbx)
     code.byte(0xc3)
+    division = code.count
+    // FNCLEX, FLD1, FLD1, FADD ST0, ST0, FADD ST0, ST1, FDIVP ST1, ST0, FNSTSW AX, FSTP ST0.
+    for word: UInt16 in [0xe2db, 0xe8d9, 0xe8d9, 0xc0d8, 0xc1d8, 0xf9de, 0xe0df, 0xd8dd] { code.word16(word) }
+    code.byte(0xc3)
+  }
+
+  /// The status word behind 1 / 3, which is inexact and rounded up.
+  var statusOfThird: UInt16 {
+    let function = unsafeBitCast(memory.start + division, to: Divide.self)
+    return UInt16(truncatingIfNeeded: function())
   }
 
   /// `nil` beyond the last one.
@@ -63,7 +80,7 @@ private final class HostIdentification {
 
   private func ask(_ number: UInt32) -> [UInt32] {
     var words: [UInt32] = [0, 0, 0, 0]
-    let function = unsafeBitCast(memory.start, to: Function.self)
+    let function = unsafeBitCast(memory.start, to: Identify.self)
     words.withUnsafeMutableBufferPointer { function(number, $0.baseAddress.unsafelyUnwrapped) }
     return words
   }

@@ -4,6 +4,7 @@ internal import VMMCore
 // status are the same on all processors then, but for functions beyond arithmetic, which are the families'.
 extension BlockTranslator {
   mutating func x87(_ op: OperationPointer) -> Outcome {
+    guard HostFeatures.here.x87 else { return .none }
     if op.instruction.opcode == 0x9b {
       // FWAIT finds nothing pending.
       openX87(op)
