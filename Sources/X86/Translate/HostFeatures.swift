@@ -58,7 +58,7 @@ private final class HostIdentification {
     }
     code.pop(.rbx)
     code.byte(0xc3)
-    division = code.count
+    division = code.position
     // FNCLEX, FLD1, FLD1, FADD ST0, ST0, FADD ST0, ST1, FDIVP ST1, ST0, FNSTSW AX, FSTP ST0.
     for word: UInt16 in [0xe2db, 0xe8d9, 0xe8d9, 0xc0d8, 0xc1d8, 0xf9de, 0xe0df, 0xd8dd] { code.word16(word) }
     code.byte(0xc3)

@@ -59,8 +59,7 @@ extension BlockTranslator {
 
   /// Goes where the jump cache says.
   private mutating func lookUp(_ way: Way) {
-    code.move(.rdx, immediate: way.link.immediate)
-    find { $0.leave(along: way, when: .notEqual) }
+    find(way.link.immediate) { $0.leave(along: way, when: .notEqual) }
     goOn()
   }
 
@@ -114,6 +113,19 @@ extension BlockTranslator {
     code.alu(ALU.cmp, .rdx, .memory(.rax, Int32(8 * JumpCache.rip)), size: 8)
     leave(&self)
     code.load(.rcx, .memory(RegisterMap.state, index: .rcx, scale: 3, Int32(8 * Slot.translationKey)))
+    code.alu(ALU.cmp, .rcx, .memory(.rax, Int32(8 * JumpCache.key)), size: 8)
+    leave(&self)
+  }
+
+  /// The same for an address that is known. Uses RCX and RDX.
+  private mutating func find(_ target: UInt64, orLeave leave: (inout BlockTranslator) -> Void) {
+    let half = AddressHalf.of(target)
+    code.load(.rax, slot(Slot.jumpCache + half))
+    code.alu(ALU.add, .register(.rax), immediate: Int32(8 * JumpCache.offset(target)), size: 8)
+    code.move(.rdx, immediate: target)
+    code.alu(ALU.cmp, .rdx, .memory(.rax, Int32(8 * JumpCache.rip)), size: 8)
+    leave(&self)
+    code.load(.rcx, slot(Slot.translationKey + half))
     code.alu(ALU.cmp, .rcx, .memory(.rax, Int32(8 * JumpCache.key)), size: 8)
     leave(&self)
   }
