@@ -5,6 +5,8 @@ struct BlockBuilder {
   private static let maxInstructions = 60
 
   private let cpu: CPU
+  /// There are other vCPUs.
+  private let isShared: Bool
   private let first: OperationPointer
   private let block: UnsafeMutablePointer<Block>
   private let entered: UnsafeMutablePointer<UInt8>
@@ -23,6 +25,7 @@ struct BlockBuilder {
   ) {
     self.entered = entered
     self.cpu = cpu
+    isShared = cpu.withCode { $0.members.count > 1 }
     self.first = first
     self.block = block
   }
@@ -61,7 +64,9 @@ struct BlockBuilder {
   }
 
   /// Some vCPU's runs stop there: the block is for all of them.
-  private func isStop(_ linear: UInt64) -> Bool { cpu.withCode { $0.isStop(linear) } }
+  private func isStop(_ linear: UInt64) -> Bool {
+    cpu.isStop(linear) || isShared && cpu.withCode { $0.isStop(linear) }
+  }
 
   private mutating func take(_ op: OperationPointer) {
     op.pointee = Operation(op.decoded.pointee)

@@ -28,10 +28,26 @@ struct FlagSet: OptionSet {
     }
   }
 
-  /// The undefined flags that these instructions leave as they were.
-  init(keptBy flags: UndefinedFlags, _ rule: FlagRule) {
-    self = []
-    for flag in flags.flags where rule[flag] == .kept { insert(FlagSet(flag)) }
+}
+
+/// The undefined flags that instructions leave as they were on the CPU of a profile.
+struct KeptFlags {
+  let multiply, bitTest, shiftLeft, shiftRight, shiftArithmetic: FlagSet
+
+  init(_ profile: UndefinedProfile) {
+    func kept(_ flags: UndefinedFlags) -> FlagSet {
+      FlagSet(flags.flags.filter { profile[flags][$0] == .kept }.map { FlagSet($0) })
+    }
+    (multiply, bitTest) = (kept(.multiply), kept(.bitTest))
+    (shiftLeft, shiftRight, shiftArithmetic) = (kept(.shiftLeft), kept(.shiftRight), kept(.shiftArithmetic))
+  }
+
+  fileprivate func of(_ kind: ShiftKind) -> FlagSet {
+    switch kind {
+    case .left: shiftLeft
+    case .right: shiftRight
+    case .arithmetic: shiftArithmetic
+    }
   }
 }
 
@@ -45,7 +61,7 @@ struct FlagEffect {
   /// May fault or leave the block, so that the flags before it are seen.
   var leaves = false
 
-  init(_ op: OperationPointer, _ cpu: CPU) {
+  init(_ op: OperationPointer, _ kept: KeptFlags) {
     leaves = op.isMemory
     switch op.handler {
     case .aluRMReg, .aluRegRM, .aluRMImm:
@@ -56,13 +72,13 @@ struct FlagEffect {
       guard op.kind != Unary.not else { return }
       writes = op.kind == Unary.neg ? .all : FlagSet.all.subtracting(.carry)
       kills = writes
-    case .shiftRMImm, .shiftRMCL: shift(op, cpu)
+    case .shiftRMImm, .shiftRMCL: shift(op, kept)
     case .imulRegRM, .imulRegRMImm, .mulRM, .imulRM:
       writes = .all
-      kills = FlagSet.all.subtracting(FlagSet(keptBy: .multiply, cpu.rule(.multiply)))
+      kills = FlagSet.all.subtracting(kept.multiply)
     case .bitImm, .bitReg:
       writes = .all
-      kills = FlagSet.all.subtracting([FlagSet(keptBy: .bitTest, cpu.rule(.bitTest)), .zero])
+      kills = FlagSet.all.subtracting([kept.bitTest, .zero])
     case .movRMReg, .movRegRM, .movRMImm, .movzx, .movsx, .bswap, .movbeLoad, .movbeStore, .convertA, .convertD, .nop:
       break
     case .lea: leaves = false
@@ -78,7 +94,7 @@ struct FlagEffect {
   }
 
   /// Shifts and rotations, but for those through CF.
-  private mutating func shift(_ op: OperationPointer, _ cpu: CPU) {
+  private mutating func shift(_ op: OperationPointer, _ kept: KeptFlags) {
     guard op.kind < 2 || op.kind > 3 else {
       (reads, leaves) = (.all, true)
       return
@@ -92,6 +108,6 @@ struct FlagEffect {
       kills.remove(.overflow)
       return
     }
-    kills.subtract(FlagSet(keptBy: kind.flags, cpu.rule(kind.flags)))
+    kills.subtract(kept.of(kind))
   }
 }

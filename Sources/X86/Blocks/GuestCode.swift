@@ -19,6 +19,7 @@ public final class GuestCode {
   public let memory: GuestMemory
   /// What the vCPUs do where the manuals leave it open: blocks have it built in.
   let profile: UndefinedProfile
+  let keptFlags: KeptFlags
   let pageUse: UnsafeMutablePointer<UInt8>
   private(set) var members: [Member] = []
   /// The vCPU that enters blocks: `notes` are of what it has entered.
@@ -44,6 +45,7 @@ public final class GuestCode {
   public init(memory: GuestMemory, profile: UndefinedProfile) {
     self.memory = memory
     self.profile = profile
+    keptFlags = KeptFlags(profile)
     pageUse = zeroedMemory(memory.pageCount)
     store = BlockStore()
     index = BlockIndex(of: store)

@@ -15,10 +15,11 @@ struct Specialiser {
   }
 
   func specialise(_ first: OperationPointer, count: Int) {
+    let kept = cpu.withCode { $0.keptFlags }
     var live = FlagSet.all
     for number in stride(from: count - 1, through: 0, by: -1) {
       let op = first + number
-      let effect = FlagEffect(op, cpu)
+      let effect = FlagEffect(op, kept)
       let dead = !effect.writes.isEmpty && effect.writes.isDisjoint(with: live)
       op.pointee.flagsAreDead = dead
       live = effect.leaves ? .all : live.subtracting(effect.kills).union(effect.reads)
