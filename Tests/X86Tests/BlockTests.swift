@@ -114,6 +114,28 @@ struct BlockTests {
     #expect(machine.cpu.rip == Machine.codeAddress + 3)
   }
 
+  @Test(arguments: [UInt64(0), 0x86, 0x87])
+  func `an entry of a table that is filled or changed takes effect with the next access`(_ before: UInt64) throws {
+    // mov eax, [0x300000]; mov [rdi], rsi; mov ebx, [0x400000]; mov [rdi], rdx; mov ecx, [0x400000]; jmp self.
+    let code: [UInt8] = [
+      0x8b, 0x04, 0x25, 0, 0, 0x30, 0, 0x48, 0x89, 0x37, 0x8b, 0x1c, 0x25, 0, 0, 0x40, 0, 0x48, 0x89, 0x17, 0x8b, 0x0c,
+      0x25, 0, 0, 0x40, 0, 0xeb, 0xfe,
+    ]
+    let machine = try Machine(.long64, code: code) {
+      // The entry of 0x400000 leads to what is at 0x200000, and then to what is at 0.
+      ($0.gpr[7], $0.gpr[6], $0.gpr[2]) = (Machine.tables + 0x2000 + 2 * 8, 0x20_0087, 0x87)
+    }
+    machine.memory.store(before, at: GuestPhysicalAddress(Machine.tables + 0x2000 + 2 * 8))
+    machine.memory.store(UInt32(5), at: GuestPhysicalAddress(0x20_0000))
+    machine.memory.store(UInt32(7), at: GuestPhysicalAddress(0))
+    for _ in 0..<3 {
+      machine.cpu.rip = Machine.codeAddress
+      machine.run(6)
+      #expect(machine.cpu.rbx == 5)
+      #expect(machine.cpu.rcx == 7)
+    }
+  }
+
   @Test func `a store to a page table takes effect without a flush`() throws {
     // mov eax, [0x400000]; mov [rdi], rsi; mov ebx, [0x400000]
     let code: [UInt8] = [

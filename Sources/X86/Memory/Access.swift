@@ -216,7 +216,7 @@ extension CPU {
       let physical = tlb[TLB.info] & ~0xfff | linear & 0xfff
       guard let (host, page) = ram(physical) else { return nil }
       if write {
-        guard mayStoreInBlock(page) else { return nil }
+        guard mayStoreInBlock(page, host &+ linear & 0xfff, count) else { return nil }
         noteData(linear, write: true)
         openForStores(tlb, page)
       }
@@ -232,7 +232,7 @@ extension CPU {
     guard let (host, page) = ram(physical) else {
       return Piece(linear: linear, count: count, physical: physical, host: 0, page: 0)
     }
-    if write && !mayStoreInBlock(page) { return nil }
+    if write && !mayStoreInBlock(page, host &+ linear & 0xfff, count) { return nil }
     if s[Slot.dataBreakpoints] & 1 == 0 {
       let info = walked.page | (walked.writable ? TLB.infoWritable : 0) | (walked.global ? TLB.infoGlobal : 0)
       let entry = fillTLB(context: context, linear: linear, host: host, info: info)
@@ -257,8 +257,9 @@ extension CPU {
 
   /// A store to a table that translations were made from takes effect with the next fetch: the block is left, and the
   /// stepper executes the instruction.
-  private func mayStoreInBlock(_ page: Int) -> Bool {
+  private func mayStoreInBlock(_ page: Int, _ host: UInt64, _ count: Int) -> Bool {
     guard pageUse[page] & PageUse.tables != 0, s[SystemSlot.runsBlocks] != 0 else { return true }
+    if fillsTable(page, host, count) { return true }
     s[Slot.exitKind] = ExitKind.step
     return false
   }
@@ -296,6 +297,7 @@ extension CPU {
 
   private func storePiece(_ piece: Piece, _ value: UInt64) {
     let target = pointer(piece.host)
+    let isNoted = pageUse[piece.page] != 0 && !fillsTable(piece.page, piece.host, piece.count)
     switch piece.count {
     case 8: target.storeBytes(of: value, as: UInt64.self)
     case 4: target.storeBytes(of: UInt32(truncatingIfNeeded: value), as: UInt32.self)
@@ -306,7 +308,7 @@ extension CPU {
           of: UInt8(truncatingIfNeeded: value &>> UInt64(8 &* index)), toByteOffset: index, as: UInt8.self)
       }
     }
-    if pageUse[piece.page] != 0 { noteStore(page: piece.page, offset: Int(piece.physical & 0xfff), count: piece.count) }
+    if isNoted { noteStore(page: piece.page, offset: Int(piece.physical & 0xfff), count: piece.count) }
   }
 
   /// Sends a store to a device; `false` when that has not happened yet.

@@ -16,6 +16,8 @@ enum PageUse {
   static func table(_ half: Int) -> UInt8 { 2 &<< UInt8(truncatingIfNeeded: half) }
   static func root(_ half: Int) -> UInt8 { 8 &<< UInt8(truncatingIfNeeded: half) }
   static var tables: UInt8 { 0x1e }
+  /// All that `table` says, of either half.
+  static var plainTables: UInt8 { 0x06 }
 
   /// Some of these bytes of a root are for that half of the addresses.
   static func isRoot(of half: Int, _ offset: Int, _ count: Int) -> Bool {
@@ -37,5 +39,15 @@ extension CPU {
     let half = AddressHalf.of(linear)
     let use = isRoot && isLongMode ? PageUse.root(half) : PageUse.table(half)
     watch(page: page, physical: physical, as: use)
+  }
+
+  /// A store goes to an entry of a table that is not present, so that no cached translation was read from it: nothing
+  /// needs to be forgotten. Both halves of the eight bytes are looked at, because an entry of 32-bit paging has four
+  /// (Intel SDM vol. 3, 4.10.2.3: entries that are not present are not cached). Roots are compared whole.
+  func fillsTable(_ page: Int, _ host: UInt64, _ count: Int) -> Bool {
+    guard pageUse[page] & ~PageUse.plainTables == 0, count == 8 || count == 4, host & UInt64(count &- 1) == 0 else {
+      return false
+    }
+    return pointer(host & ~7).load(as: UInt64.self) & 0x1_0000_0001 == 0
   }
 }
