@@ -52,7 +52,8 @@ extension CPU {
     return isWholeTurn ? of : shift(kind, value, 1, size).overflow
   }
 
-  private func undefinedFlags(_ op: Op) -> UndefinedFlags {
+  /// What a shift or rotation leaves undefined.
+  func undefinedFlags(_ op: Op) -> UndefinedFlags {
     switch op.kind {
     case 0, 1: rotatesByCL(op) ? .rotate : .rotateByImmediate
     case 2, 3: .rotateThroughCarry

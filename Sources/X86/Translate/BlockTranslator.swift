@@ -18,8 +18,6 @@ struct BlockTranslator {
   private var exits: [(from: Assembler.Branch, result: Result)] = []
   /// Where an access may be in another page than the last one.
   private var otherPages: [OtherPage] = []
-  /// Ways that can be bound: what they lead to until they are.
-  var unbound: [(slot: UnsafeMutablePointer<UInt64>, way: Way)] = []
   /// The ways to other blocks that can be bound.
   private(set) var ways: [Way] = []
   /// The words that the code has of its own: those from `firstWord` up to this one.
@@ -150,11 +148,11 @@ struct BlockTranslator {
     code.jump(to: shared.leave)
   }
 
-  /// A way along a link, which can be bound.
-  mutating func makeWay(_ link: OperationPointer) -> Way {
-    let way = Way(link: link, slot: takeWord())
-    ways.append(way)
-    return way
+  /// The word of a new way along a link, which can be bound.
+  mutating func makeWay(_ link: OperationPointer) -> UnsafeMutablePointer<UInt64> {
+    let slot = takeWord()
+    ways.append(Way(link: link, slot: slot))
+    return slot
   }
 
   // MARK: the families

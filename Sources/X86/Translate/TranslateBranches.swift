@@ -38,23 +38,19 @@ extension BlockTranslator {
   private mutating func follow(_ link: OperationPointer) {
     let isInPage = cpu.codeLinear(link.immediate) & ~0xfff == cpu.codeLinear(link.origin) & ~0xfff
     guard isInPage else { return lookUp(Way(link: link, slot: nil)) }
-    let way = makeWay(link)
-    guard let slot = way.slot else { return }
-    code.jump(through: slot)
-    unbound.append((slot, way))
+    code.jump(through: makeWay(link))
   }
 
-  /// Where ways lead that are not bound.
+  /// Where ways lead until they are bound.
   mutating func writeUnboundWays() {
-    for (slot, way) in unbound {
-      slot.pointee = code.address
+    for way in ways {
+      way.slot?.pointee = code.address
       // The interpreter has linked it: it can be bound.
       code.move(.rax, immediate: UInt64(UInt(bitPattern: way.link)))
       code.alu(ALU.cmp, .memory(.rax, Field.link), immediate: 0, size: 8)
       leave(along: way, when: .notEqual)
       lookUp(way)
     }
-    unbound = []
   }
 
   /// Goes where the jump cache says.

@@ -113,8 +113,7 @@ private enum RotationFlags {
   /// - Parameter count: places; `nil` when CL says.
   init?(_ op: OperationPointer, by count: UInt64?, _ cpu: CPU) {
     guard op.kind < 2 else { return nil }
-    let isAsByCL = count == nil || cpu.does(.kernelRotatesByCL) && cpu.privilegeLevel == 0
-    switch cpu.rule(isAsByCL ? .rotate : .rotateByImmediate)[.of] {
+    switch cpu.rule(cpu.undefinedFlags(op.instruction))[.of] {
     case _ where count == 1: self = .ofResult
     case .onePlace: self = .ofResult
     case .firstPlace: self = .firstPlace
