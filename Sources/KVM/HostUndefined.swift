@@ -69,6 +69,8 @@ enum HostUndefined {
     // FNINIT; FLD1; FLD1; MOVD [RBX], MM0. TOP is bits 11 to 13.
     let move: [UInt8] = [0xdb, 0xe3, 0xd9, 0xe8, 0xd9, 0xe8, 0x0f, 0x7e, 0x03]
     if let status = fault(move)?.x87_status { profile[.mmxStoresClearTop] = status & 0x3800 == 0 }
+    // MOVSXD AX, [RBX - 2]
+    profile[.extendsWordsOfMOVSXD] = run([0x66, 0x63, 0x43, 0xfe]).status == 0
     let rotatesAlike = profile[.rotate] == profile[.rotateByImmediate]
     profile[.kernelRotatesByCL] = !rotatesAlike && DebuggingProbe.kernelRotatesByCL
   }

@@ -54,6 +54,8 @@ public struct UndefinedProfile: Equatable, Sendable {
     /// A repeated string instruction of 64-bit code that counts in ECX, which is 0, clears the upper half of RCX, MOVS
     /// and STOS those of the addresses that they write with.
     case repeatOfZeroClearsUpperHalves = 80
+    /// MOVSXD with a 16-bit operand reads two bytes of memory (Intel SDM vol. 2, MOVSXD), and not four.
+    case extendsWordsOfMOVSXD = 81
 
     /// Its place in a word of all of them.
     @inlinable public var bit: UInt64 { 1 << UInt64(rawValue & 63) }
@@ -76,6 +78,7 @@ public struct UndefinedProfile: Equatable, Sendable {
       case .checksUpperHalfFirst: "MASKMOVDQU: \(holds ? "upper" : "lower") half first"
       case .mmxStoresClearTop: "faults of MMX stores: TOP \(holds ? "cleared" : "kept")"
       case .repeatOfZeroClearsUpperHalves: "REP with ECX of 0: upper halves \(holds ? "cleared" : "kept")"
+      case .extendsWordsOfMOVSXD: "MOVSXD of 16 bits: reads \(holds ? 2 : 4) bytes"
       case .kernelRotatesByCL: "rotateByImmediate: in kernel mode \(holds ? "as by CL" : "the same")"
       }
     }
@@ -159,7 +162,7 @@ extension UndefinedProfile {
     let traits: [Trait] = [
       .alwaysSavesX87Pointers, .notesX87OperandsOfErrors, .keepsX87OperandPointers, .skipsStoresOfX87Errors,
       .sumsDotProductsByLane, .pushesSegmentsAsWords, .restoresStringFlags, .checksUpperHalfFirst, .mmxStoresClearTop,
-      .repeatOfZeroClearsUpperHalves,
+      .repeatOfZeroClearsUpperHalves, .extendsWordsOfMOVSXD,
     ]
     for trait in traits { profile[trait] = true }
     profile[.approximations] = intelApproximations

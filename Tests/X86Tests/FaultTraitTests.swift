@@ -43,6 +43,19 @@ internal import VMMCore
     #expect(machine.cpu.cr2 == (upperFirst ? 0x40_0004 : 0x40_0000))
   }
 
+  /// In a step and in a block; the register form is the same for both.
+  @Test(arguments: [false, true], [false, true]) func aWordThatIsExtendedToAWord(readsTwo: Bool, inBlock: Bool) throws {
+    // MOV EDX, -2; MOVSXD AX, EDX; MOVSXD CX, [400000H - 2]
+    let code: [UInt8] = [
+      0xba, 0xfe, 0xff, 0xff, 0xff, 0x66, 0x63, 0xc2, 0x66, 0x63, 0x0c, 0x25, 0xfe, 0xff, 0x3f, 0,
+    ]
+    let machine = try machine(code, .extendsWordsOfMOVSXD, readsTwo, steps: inBlock ? 0 : 3)
+    if inBlock { _ = machine.cpu.run(until: 3) }
+    #expect(machine.cpu.rax & 0xffff == 0xfffe)
+    #expect((machine.cpu.rip == SystemMachine.handler(14)) == !readsTwo)
+    if !readsTwo { #expect(machine.cpu.cr2 == 0x40_0000) }
+  }
+
   /// The first half lies in a page that is not there; the second one's addresses are not canonical.
   @Test func theHalfThatIsNotCanonical() throws {
     // MOV RDI, 7FFFFFFFFFF8H; MASKMOVDQU XMM0, XMM1

@@ -41,6 +41,7 @@ internal import VMMCore
   /// What only a fault shows, which the probe of a host looks for apart.
   private static let traitsOfFaults: [UndefinedProfile.Trait] = [
     .restoresStringFlags, .skipsStoresOfX87Errors, .checksUpperHalfFirst, .mmxStoresClearTop,
+    .extendsWordsOfMOVSXD,
   ]
 
   /// But for transcendental functions, whose last bit the software CPU has from exact arithmetic.

@@ -1,4 +1,6 @@
 // MOV, MOVZX, MOVSX, LEA, XCHG, CMOVcc, SETcc, BSWAP, MOVBE, CBW … CQO, XLAT.
+internal import VMMCore
+
 extension CPU {
   @inline(never)
   func executeMove(_ op: Op) -> Bool {
@@ -26,8 +28,8 @@ extension CPU {
 extension CPU {
   @inline(never)
   func executeExtend(_ op: Op) -> Bool {
-    // MOVSXD reads four bytes even where it writes two.
-    let from = Int(op.kind)
+    // MOVSXD may read four bytes even where it writes two.
+    let from = op.size == 2 && does(.extendsWordsOfMOVSXD) ? min(Int(op.kind), 2) : Int(op.kind)
     guard let value = readRMWord(op, from) else { return false }
     setRegisterWord(op.reg, op.handler == .movsx ? signExtended(value, from) : value, op.size)
     return true
