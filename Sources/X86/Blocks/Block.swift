@@ -28,7 +28,7 @@ struct Block {
   var nextInLinearBucket: Int32 = -1
   /// How often it is interpreted before it is translated (`.heat`).
   var heat: UInt64 = 0
-  /// Where its host code is executed (`.translated`).
+  /// Where its host code is executed (`.translated`), 0 where there is none.
   var code: UInt64 = 0
   /// The first of the ways that lead straight to that code (`Translator.Binding`), by its number from 1 on; 0 for none.
   var firstBinding = 0

@@ -15,11 +15,16 @@ extension GuestCode {
       {
         lastCrossesPages = block.pointee.crossesPages
         notes.byte(Int(number)).pointee = 1
-        return remember(store.head(of: block), rip, cpu)
+        let head = store.head(of: block)
+        // The operations are not looked at: they lie in memory that the CPU's caches may not have.
+        cpu.remember(head, at: rip, code: block.pointee.code != 0 ? block.pointee.code : interpreted)
+        return head
       }
       number = block.pointee.nextInBucket
     }
-    return build(linear: linear, physical: physical, cpu).map { remember($0, rip, cpu) }
+    guard let head = build(linear: linear, physical: physical, cpu) else { return nil }
+    cpu.remember(head, at: rip, code: interpreted)
+    return head
   }
 
   /// An instruction across two pages is still what the block says only when the second page is the same.
@@ -29,11 +34,6 @@ extension GuestCode {
     let second = cpu.fetchAddress(cpu.nextLinear(linear & ~0xfff, 0x1000))
     cpu[Slot.faultPending] = 0
     return second.map { $0 & ~0xfff } == block.pointee.secondPage
-  }
-
-  private func remember(_ head: OperationPointer, _ rip: UInt64, _ cpu: CPU) -> OperationPointer {
-    cpu.remember(head, at: rip, code: head.handler == .translated ? head.block.pointee.code : interpreted)
-    return head
   }
 
   /// Decodes the block at RIP.

@@ -42,6 +42,7 @@ extension GuestCode {
       guard head.handler == .translated else { continue }
       head.pointee.handler = .heat
       block.pointee.heat = cpu[SystemSlot.translatesAfter]
+      block.pointee.code = 0
     }
     translator?.flush()
     for member in members { member.jumps.forgetCode(interpreted) }
