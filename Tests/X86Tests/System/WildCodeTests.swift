@@ -23,6 +23,8 @@ internal import VMMCore
     var limits = 0
     var interactions = 0
     var instructions: UInt64 = 0
+    /// Instructions without an end.
+    var endless = 0
   }
 
   @Test(arguments: WildMode.allCases)
@@ -33,6 +35,9 @@ internal import VMMCore
     var start = try machine.engine.state()
     mode.adjust(&start)
     var ends = Ends()
+    let endless = EndlessCode(of: machine.engine)
+    defer { endless.end() }
+    var runs: UInt64 = 0
     let blobs = Self.count / mode.share
     let only = Self.number("CHRONOVISOR_FUZZ_CASE")
     for blob in only.map({ $0..<$0 + 1 }) ?? 0..<blobs {
@@ -40,17 +45,22 @@ internal import VMMCore
       let state = randomized(start, &random)
       var maker = BlobMaker(random: random)
       let code = maker.blob()
+      runs += 2
+      endless.begin(runs)
       let first = run(machine, state, code, pieces: .free, &ends)
-      guard blob % 8 == 0 else { continue }
+      guard blob % 8 == 0, first != nil else { continue }
       var others = Ends()
-      if run(machine, state, code, pieces: .instructions(1), &others) != first {
+      endless.begin(runs + 1)
+      let second = run(machine, state, code, pieces: .instructions(1), &others)
+      if second != nil && second != first {
         Issue.record("\(mode) blob \(blob): \(firstDifference(machine, state, code))")
       }
     }
     if Self.number("CHRONOVISOR_WILD_BLOBS") != nil {
       print(
         "\(mode): \(blobs) blobs, \(ends.instructions) instructions; \(ends.limits) ran on to the limit, "
-          + "\(ends.halts) halted, \(ends.shutdowns) shut down, \(ends.interactions) exits on the way")
+          + "\(ends.halts) halted, \(ends.shutdowns) shut down, \(ends.interactions) exits on the way, "
+          + "\(ends.endless) in one instruction without end")
     }
   }
 
@@ -90,11 +100,11 @@ internal import VMMCore
     return state
   }
 
-  /// Runs a blob for at most 200 instructions; the digest of where it ends.
+  /// Runs a blob for at most 200 instructions; the digest of where it ends, `nil` where one of them does not.
   private func run(
     _ machine: SystemMachine, _ state: CPUState, _ code: [UInt8], pieces: RunLimit, _ ends: inout Ends,
     _ most: UInt64 = 200
-  ) -> UInt64 {
+  ) -> UInt64? {
     var replies = SeededRandom(seed: 3)
     let memory = machine.memory
     // What the last blob left is cleaned up: tables, stacks and code.
@@ -113,6 +123,10 @@ internal import VMMCore
       if retired >= most { break }
       let limit = pieces == .free ? RunLimit.instructions(most - retired) : pieces
       guard let exit = try? machine.engine.run(limit) else { return 0 }
+      if exit == .kicked {
+        ends.endless += 1
+        return nil
+      }
       last = exit
       if exit.isInteraction {
         interactions += 1
