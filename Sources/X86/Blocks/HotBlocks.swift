@@ -30,8 +30,8 @@ extension GuestCode {
   }
 
   /// A way of translated code leads straight to where its branch is linked to from now on, if that is translated.
-  func bind(_ slot: UnsafeMutablePointer<UInt64>, _ branch: OperationPointer) {
-    if let target = branch.linked { translator?.bind(slot, to: target) }
+  func bind(_ branch: Assembler.Branch, _ link: OperationPointer) {
+    if let target = link.linked { translator?.bind(branch, to: target) }
   }
 
   /// Every block is interpreted anew.

@@ -58,7 +58,7 @@ enum SystemSlot {
   static var tlbAddress: Int { Slot.systemScratch + 47 }
   /// `Translator.familyEntry`.
   static var familyEntry: Int { Slot.systemScratch + 48 }
-  /// Translated code was left along a way: the address of its slot, 0 for one that cannot be bound.
+  /// Translated code was left along a way: the end of its branch, 0 for one that cannot be bound.
   static var wayTaken: Int { Slot.systemScratch + 49 }
   /// The `GuestCode`.
   static var guestCode: Int { Slot.systemScratch + 51 }

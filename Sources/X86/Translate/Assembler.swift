@@ -291,7 +291,8 @@ struct Assembler {
 
   /// A branch whose target comes later, by whatever assembler for the same memory.
   struct Branch {
-    fileprivate var end: Int
+    /// The position behind it: its last four bytes are the distance from there to the target.
+    var end: Int
   }
 
   mutating func branch(_ condition: HostCondition) -> Branch {
@@ -335,19 +336,10 @@ struct Assembler {
     modRM(reg.number & 7, relativeTo: word)
   }
 
-  /// To where a word says.
-  mutating func jump(through word: UnsafeMutablePointer<UInt64>) {
-    byte(0xff)
-    modRM(4, relativeTo: word)
-  }
-
   /// A ModRM byte at the end of an instruction, for memory by its distance from there.
   private mutating func modRM(_ reg: UInt8, relativeTo word: UnsafeMutablePointer<UInt64>) {
     byte(reg << 3 | 5)
     let end = executed + position + 4
     word32(UInt32(bitPattern: Int32(UnsafeRawPointer(word) - UnsafeRawPointer(end))))
   }
-
-  /// The address at which what is written next is executed.
-  var address: UInt64 { UInt64(UInt(bitPattern: executed + position)) }
 }

@@ -40,8 +40,8 @@ struct BlockTranslator {
   private struct Result {
     var op: OperationPointer
     var leaving: Leaving
-    /// With `.along`: the way's slot, if it has one.
-    var slot: UnsafeMutablePointer<UInt64>?
+    /// With `.along`: the way's branch, if it has one.
+    var branch: Assembler.Branch?
   }
 
   init(code: Assembler, cold: Assembler, cpu: CPU, shared: SharedCode, words: UnsafeMutablePointer<UInt64>) {
@@ -118,7 +118,7 @@ struct BlockTranslator {
 
   /// Goes on in the interpreter along a way, when a condition holds.
   mutating func leave(along way: Way, when condition: HostCondition) {
-    exits.append((code.branch(condition), Result(op: way.link, leaving: .along, slot: way.slot)))
+    exits.append((code.branch(condition), Result(op: way.link, leaving: .along, branch: way.branch)))
   }
 
   /// Writes what is apart.
@@ -130,7 +130,7 @@ struct BlockTranslator {
     for exit in exits {
       code.place(exit.from)
       if exit.result.leaving == .along {
-        code.move(.rax, immediate: UInt64(UInt(bitPattern: exit.result.slot)))
+        code.move(.rax, immediate: UInt64(exit.result.branch?.end ?? 0))
         code.store(.rax, slot(SystemSlot.wayTaken))
       }
       leave(exit.result.op, exit.result.leaving)
@@ -148,11 +148,9 @@ struct BlockTranslator {
     code.jump(to: shared.leave)
   }
 
-  /// The word of a new way along a link, which can be bound.
-  mutating func makeWay(_ link: OperationPointer) -> UnsafeMutablePointer<UInt64> {
-    let slot = takeWord()
-    ways.append(Way(link: link, slot: slot))
-    return slot
+  /// A branch is a way along a link from now on, which can be bound.
+  mutating func addWay(_ link: OperationPointer, by branch: Assembler.Branch) {
+    ways.append(Way(link: link, branch: branch))
   }
 
   // MARK: the families
@@ -340,12 +338,12 @@ struct BlockTranslator {
   }
 }
 
-/// A way to another block: the branch that leads there, and the word that says where its code goes on. At first that is
-/// behind the jump through it; when it is bound, in the other block.
+/// A way to another block: the guest's branch that leads there, and the host's. At first that goes to where the block
+/// looks the other one up (`writeUnboundWays`); when it is bound, into the other block.
 struct Way {
   var link: OperationPointer
   /// `nil` for one that cannot be bound.
-  var slot: UnsafeMutablePointer<UInt64>?
+  var branch: Assembler.Branch?
 }
 
 /// Byte offsets in an `Operation`.

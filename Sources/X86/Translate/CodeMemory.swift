@@ -4,7 +4,7 @@ internal import CMemory
   internal import Glibc
 #endif
 
-/// Memory for host code, and words within its reach that it jumps through. The code has two mappings: one to write to
+/// Memory for host code, and words within its reach that it has of its own. The code has two mappings: one to write to
 /// and one to execute; the words are never executable.
 final class CodeMemory {
   /// Bytes of code.
@@ -43,6 +43,16 @@ final class CodeMemory {
   deinit {
     munmap(start, size + wordCount * MemoryLayout<UInt64>.size)
     munmap(writable, size)
+  }
+
+  /// From the end of a branch to where it leads. That may change while the branch is not being executed, as code that
+  /// is new may be written: CPUs look for stores to code that they hold by physical address, so by either mapping.
+  func distance(of branch: Assembler.Branch) -> Int32 {
+    UnsafeRawPointer(writable + branch.end - 4).loadUnaligned(as: Int32.self)
+  }
+
+  func setDistance(of branch: Assembler.Branch, _ distance: Int32) {
+    UnsafeMutableRawPointer(writable + branch.end - 4).storeBytes(of: distance, as: Int32.self)
   }
 
   /// MFD_CLOEXEC (memfd_create(2)).

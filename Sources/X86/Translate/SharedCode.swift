@@ -111,7 +111,7 @@ enum Leaving: UInt64 {
   case before = 0
   /// Its family did not complete it.
   case tried = 1
-  /// The way that this branch leads along comes next; `SystemSlot.wayTaken` has its slot.
+  /// The way that this branch leads along comes next; `SystemSlot.wayTaken` has its branch.
   case along = 2
   /// The budget does not cover the block of this head.
   case notEntered = 3

@@ -29,6 +29,7 @@ extension BlockTranslator {
   private mutating func go(_ condition: HostCondition, jcc: OperationPointer) {
     let taken = code.branch(condition)
     follow(jcc + 1)
+    guard !staysInPage(jcc) else { return addWay(jcc, by: taken) }
     code.place(taken)
     follow(jcc)
   }
@@ -36,15 +37,18 @@ extension BlockTranslator {
   /// Goes where a direct branch leads, or on to what follows the block. A block in the same page is bound to once it is
   /// translated; where another page is, the jump cache says each time.
   private mutating func follow(_ link: OperationPointer) {
-    let isInPage = cpu.codeLinear(link.immediate) & ~0xfff == cpu.codeLinear(link.origin) & ~0xfff
-    guard isInPage else { return lookUp(Way(link: link, slot: nil)) }
-    code.jump(through: makeWay(link))
+    guard staysInPage(link) else { return lookUp(Way(link: link)) }
+    addWay(link, by: code.jump())
+  }
+
+  private func staysInPage(_ link: OperationPointer) -> Bool {
+    cpu.codeLinear(link.immediate) & ~0xfff == cpu.codeLinear(link.origin) & ~0xfff
   }
 
   /// Where ways lead until they are bound.
   mutating func writeUnboundWays() {
     for way in ways {
-      way.slot?.pointee = code.address
+      if let branch = way.branch { code.place(branch) }
       // The interpreter has linked it: it can be bound.
       code.move(.rax, immediate: UInt64(UInt(bitPattern: way.link)))
       code.alu(ALU.cmp, .memory(.rax, Field.link), immediate: 0, size: 8)

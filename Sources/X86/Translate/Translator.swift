@@ -70,8 +70,8 @@ final class Translator {
     usedCold += coldLength
     usedWords += block.wordCount
     for way in block.ways {
-      guard let slot = way.slot, let target = way.link.linked else { continue }
-      bind(slot, to: target)
+      guard let branch = way.branch, let target = way.link.linked else { continue }
+      bind(branch, to: target)
     }
     return length + coldLength
   }
@@ -80,19 +80,21 @@ final class Translator {
 // Ways that lead straight to another block's code, as long as that is there.
 extension Translator {
   private struct Binding {
-    var slot: UnsafeMutablePointer<UInt64>
-    /// Where the way goes on while it is not bound.
-    var home: UInt64
+    var branch: Assembler.Branch
+    /// The distance to where the way goes on while it is not bound.
+    var home: Int32
     /// The next one to the same block, as `Block.firstBinding`.
     var next: Int
   }
 
   /// A way leads to a block from now on, if that is translated.
-  func bind(_ slot: UnsafeMutablePointer<UInt64>, to head: OperationPointer) {
+  func bind(_ branch: Assembler.Branch, to head: OperationPointer) {
     guard head.handler == .translated else { return }
-    bindings.append(Binding(slot: slot, home: slot.pointee, next: head.block.pointee.firstBinding))
-    head.block.pointee.firstBinding = bindings.count
-    slot.pointee = head.block.pointee.code
+    let block = head.block
+    bindings.append(Binding(branch: branch, home: memory.distance(of: branch), next: block.pointee.firstBinding))
+    block.pointee.firstBinding = bindings.count
+    let end = UInt64(UInt(bitPattern: memory.start + branch.end))
+    memory.setDistance(of: branch, Int32(truncatingIfNeeded: block.pointee.code &- end))
   }
 
   /// No way leads to this block any more.
@@ -101,7 +103,7 @@ extension Translator {
     var number = head.block.pointee.firstBinding
     while number != 0 {
       let binding = bindings[number - 1]
-      binding.slot.pointee = binding.home
+      memory.setDistance(of: binding.branch, binding.home)
       number = binding.next
     }
     head.block.pointee.firstBinding = 0
@@ -152,12 +154,12 @@ extension CPU {
     case Leaving.interpreted.rawValue: return enter(op)
     default:
       let generation = withCode { $0.generation }
-      let slot = UnsafeMutablePointer<UInt64>(bitPattern: UInt(s[SystemSlot.wayTaken]))
+      let end = Int(s[SystemSlot.wayTaken])
       // Linked to a block that is there no more: anew, or this way would lead through here for ever.
       if op.linked?.handler == .stale { op.pointee.link = 0 }
       guard let next = follow(op) else { return nil }
       withCode { code in
-        if let slot, code.generation == generation { code.bind(slot, op) }
+        if end != 0, code.generation == generation { code.bind(Assembler.Branch(end: end), op) }
       }
       return next
     }
