@@ -1,4 +1,5 @@
 internal import GuestMemory
+internal import Machine
 internal import Trace
 internal import VMMCore
 

@@ -1,5 +1,6 @@
 internal import Devices
 public import GuestMemory
+public import Machine
 public import Trace
 public import VMMCore
 

@@ -1,5 +1,6 @@
 internal import KVM
 internal import Loaders
+internal import Machine
 internal import Trace
 internal import VMMCore
 

@@ -1,5 +1,6 @@
 internal import GuestMemory
 internal import KVM
+public import Machine
 internal import Trace
 internal import VMMCore
 
@@ -120,7 +121,7 @@ public enum SelfTest {
       producer: "chronovisor self-test", engine: engine.rawValue, cpuModel: engine.defaultCPUModel,
       clock: engine.defaultClock, hostCPUID: host.cpuidDigest, host: host.text,
       guestKind: "built-in \(guest.rawValue)")
-    let machine = try Machine(initial, kind: engine, cpuModel: engine.defaultCPUModel)
+    let machine = try VirtualMachine(initial, kind: engine, cpuModel: engine.defaultCPUModel)
     let writer = try TraceWriter(path: path, header: header, machine: initial)
     let clock = machine.makeClock(engine.defaultClock)
     let board = try Board(startEpoch: 0, memorySize: initial.memorySize, input: NoInput()) { _ in }

@@ -1,4 +1,5 @@
 internal import KVM
+public import Machine
 public import Trace
 internal import VMMCore
 
@@ -105,7 +106,7 @@ public final class TraceReplayer {
   private func replayOnce(
     _ limits: ReplayLimits, _ onRecord: ((TraceEvent) throws -> Void)?, onOutput: @escaping (UInt8) -> Void
   ) throws -> ReplayOutcome {
-    let machine = try Machine(initial, kind: kind, cpuModel: reader.header.cpuModel)
+    let machine = try VirtualMachine(initial, kind: kind, cpuModel: reader.header.cpuModel)
     try checkFirstState(of: machine.engine)
     let watchdog = HostClock(stopping: machine.engine)
     var limits = limits

@@ -1,5 +1,6 @@
 internal import Glibc
 internal import KVM
+internal import Machine
 internal import Replay
 internal import VMMCore
 

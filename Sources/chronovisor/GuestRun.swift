@@ -1,6 +1,7 @@
 internal import Glibc
 internal import KVM
 internal import Loaders
+internal import Machine
 internal import Replay
 internal import Trace
 internal import VMMCore
@@ -12,7 +13,7 @@ final class GuestRun {
   let engine: EngineKind
   let cpuModel: CPUModel
   let clock: ClockKind
-  private let machine: Machine
+  private let machine: VirtualMachine
   private let input: any InputSource
 
   /// Everything that can be refused is refused here, before there is a trace.
@@ -33,7 +34,7 @@ final class GuestRun {
     if !cpuModel.has(.apic) { guest.machine.state.apicBase &= ~APICBase.enabled }
     self.guest = guest
     clock = try options.clock.resolved(for: engine)
-    machine = try Machine(guest.machine, kind: engine, cpuModel: cpuModel)
+    machine = try VirtualMachine(guest.machine, kind: engine, cpuModel: cpuModel)
   }
 
   /// What a trace says of this run.

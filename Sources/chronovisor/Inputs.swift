@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Machine
 internal import Replay
 
 /// Input from a file, all at once: the UART hands it out as the guest makes room.

@@ -1,5 +1,6 @@
 internal import GDBStub
 internal import Glibc
+internal import Machine
 internal import Replay
 internal import Trace
 internal import VMMCore

@@ -1,3 +1,4 @@
+internal import Machine
 internal import Replay
 
 /// Of all verbs that execute guests.

@@ -4,7 +4,7 @@ import Testing
 /// The modules whose results must be the same in every run use nothing that differs from run to run: no host time, no
 /// random numbers, no order of a hash table.
 @Suite struct DeterminismTests {
-  static let modules = ["VMMCore", "GuestMemory", "Devices", "Trace", "X86", "Loaders", "Replay"]
+  static let modules = ["VMMCore", "GuestMemory", "Devices", "Trace", "X86", "Loaders", "Machine", "Replay"]
 
   /// Names of host time and randomness.
   static let forbidden = [

@@ -12,9 +12,10 @@ import Testing
     ("X86", ["VMMCore", "GuestMemory", "CMemory"]),
     ("KVM", ["VMMCore", "GuestMemory", "CKVM"]),
     ("Loaders", ["VMMCore", "GuestMemory"]),
-    ("Replay", ["VMMCore", "GuestMemory", "Devices", "Trace", "X86", "KVM", "Loaders"]),
+    ("Machine", ["VMMCore", "GuestMemory", "Devices", "Trace", "X86", "KVM", "Loaders"]),
+    ("Replay", ["VMMCore", "GuestMemory", "Devices", "Trace", "X86", "KVM", "Loaders", "Machine"]),
     ("GDBStub", ["VMMCore"]),
-    ("chronovisor", ["VMMCore", "GuestMemory", "Trace", "KVM", "Replay", "GDBStub", "Loaders"]),
+    ("chronovisor", ["VMMCore", "GuestMemory", "Trace", "KVM", "Machine", "Replay", "GDBStub", "Loaders"]),
   ]
   static let everywhere: Set<String> = ["Glibc", "Synchronization"]
 

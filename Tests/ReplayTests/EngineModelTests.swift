@@ -1,4 +1,5 @@
 import Loaders
+import Machine
 import Replay
 import Testing
 import VMMCore

@@ -1,3 +1,4 @@
+import Machine
 import Replay
 import Support
 import Testing

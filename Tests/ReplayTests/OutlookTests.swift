@@ -1,4 +1,5 @@
 @testable import Replay
+import Machine
 import Support
 import Testing
 import VMMCore

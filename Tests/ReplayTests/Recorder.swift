@@ -1,6 +1,7 @@
 import GuestMemory
 import KVM
 import Loaders
+import Machine
 import Replay
 import Support
 import Testing
@@ -14,7 +15,7 @@ enum Recorder {
   static func record(
     _ guest: String, to path: String, commandLine: String = "", engine: EngineKind = .kvm,
     options: RecordOptions = RecordOptions(), input: [UInt8] = [], undefined: UndefinedProfile? = nil,
-    prepare: (Machine) -> Void = { _ in }
+    prepare: (VirtualMachine) -> Void = { _ in }
   ) throws -> RunOutcome {
     let image = GuestImage(role: .kernel, name: guest, bytes: bytesOfFile(TestGuests.path(guest)))
     let loaded = try GuestLoader.load(kernel: image, commandLine: commandLine, memorySize: 16 << 20)
@@ -23,7 +24,7 @@ enum Recorder {
     let header = TraceHeader(
       producer: "tests", engine: engine.rawValue, cpuModel: model, clock: engine.defaultClock)
     let writer = try TraceWriter(path: path, header: header, machine: loaded.machine)
-    let machine = try Machine(loaded.machine, kind: engine, cpuModel: model)
+    let machine = try VirtualMachine(loaded.machine, kind: engine, cpuModel: model)
     let clock = machine.makeClock(engine.defaultClock)
     prepare(machine)
     let board = try Board(startEpoch: 0, memorySize: loaded.machine.memorySize, input: TestInput(input)) { _ in }

@@ -1,4 +1,5 @@
 import KVM
+import Machine
 import Replay
 import Support
 import Testing

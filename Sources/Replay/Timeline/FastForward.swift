@@ -1,5 +1,6 @@
 internal import GuestMemory
 internal import KVM
+internal import Machine
 internal import Trace
 internal import VMMCore
 
@@ -13,7 +14,7 @@ final class FastForward {
     fileprivate init(
       _ kind: EngineKind, _ initial: InitialMachine, memory: GuestMemory, _ header: TraceHeader
     ) throws {
-      engine = try Machine.makeEngine(kind, for: initial, memory: memory, cpuModel: header.cpuModel)
+      engine = try VirtualMachine.makeEngine(kind, for: initial, memory: memory, cpuModel: header.cpuModel)
       engine.follow(header.stateRule)
       clock = HostClock(stopping: engine)
     }

@@ -1,4 +1,5 @@
 public import GuestMemory
+public import Machine
 public import Trace
 public import VMMCore
 internal import X86
@@ -136,7 +137,7 @@ public final class Timeline {
     initial = try reader.initialMachine()
     ending = reader.ending
     totalInstructions = ending.instructions
-    let prepared = try Machine(initial, kind: .software, cpuModel: reader.header.cpuModel)
+    let prepared = try VirtualMachine(initial, kind: .software, cpuModel: reader.header.cpuModel)
     guard let engine = prepared.engine as? SoftwareEngine else { throw TimelineError("no software engine") }
     memory = prepared.memory
     let placed = memory.dirtyPages

@@ -6,16 +6,17 @@ import VMMCore
 import X86
 
 @testable import KVM
+@testable import Machine
 @testable import Replay
 
 /// One of the two machines, with the digest of its memory.
 final class LockstepSide {
-  let machine: Machine
+  let machine: VirtualMachine
   let digest: MemoryDigest
   var engine: any Engine { machine.engine }
 
   init(_ initial: InitialMachine, _ kind: EngineKind) throws {
-    machine = try Machine(initial, kind: kind, cpuModel: .kvmDefault)
+    machine = try VirtualMachine(initial, kind: kind, cpuModel: .kvmDefault)
     digest = MemoryDigest(of: machine.memory)
   }
 

@@ -1,5 +1,6 @@
 import GuestMemory
 import KVM
+import Machine
 import Replay
 import Support
 import VMMCore
@@ -19,8 +20,8 @@ struct PagePair {
   init(_ world: PageWorld) { self.world = world }
 
   func outcome() throws -> Outcome {
-    let kvm = try Replay.Machine(world.initial, kind: .kvm, cpuModel: .kvmDefault)
-    let software = try Replay.Machine(world.initial, kind: .software, cpuModel: .kvmDefault)
+    let kvm = try VirtualMachine(world.initial, kind: .kvm, cpuModel: .kvmDefault)
+    let software = try VirtualMachine(world.initial, kind: .software, cpuModel: .kvmDefault)
     let expected = try software.engine.run(.instructions(PageRun.limit))
     guard expected == .halt || expected == .shutdown else { return .notCompared("do not end") }
     let watchdog = HostClock(stopping: kvm.engine)
@@ -37,7 +38,7 @@ struct PagePair {
     return try compare(kvm, software)
   }
 
-  private func compare(_ kvm: Replay.Machine, _ software: Replay.Machine) throws -> Outcome {
+  private func compare(_ kvm: VirtualMachine, _ software: VirtualMachine) throws -> Outcome {
     var found = try kvm.engine.state().differences(from: software.engine.state()).map {
       "\($0.name) KVM \(hex($0.actual)), software \(hex($0.expected))"
     }

@@ -5,6 +5,7 @@ import Testing
 import Trace
 import VMMCore
 
+@testable import Machine
 @testable import Replay
 
 /// `kvm+software`: kernel mode in software, user mode on the host's CPU. The two engines share no code, so a recording

@@ -5,6 +5,7 @@ import Testing
 import Trace
 import VMMCore
 
+@testable import Machine
 @testable import Replay
 
 /// The software engine steps and searches for KVM, as on hosts whose steps show in the guest and whose breakpoints
@@ -47,7 +48,7 @@ struct PartnerDutiesTests {
     _ path: String, _ duties: PartnerDuties
   ) throws -> ReplayOutcome {
     let reader = try TraceReader(path: path)
-    let machine = try Machine(reader.initialMachine(), kind: .kvm, cpuModel: reader.header.cpuModel)
+    let machine = try VirtualMachine(reader.initialMachine(), kind: .kvm, cpuModel: reader.header.cpuModel)
     let engine = try #require(machine.engine as? PartneredKVMEngine)
     engine.duties = duties
     let session = ReplaySession(

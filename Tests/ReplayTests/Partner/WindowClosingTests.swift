@@ -3,6 +3,7 @@ import Testing
 import VMMCore
 import X86
 
+@testable import Machine
 @testable import Replay
 
 /// Every one-byte and two-byte opcode with every ModRM byte, executed where interrupts are accepted: where they are not

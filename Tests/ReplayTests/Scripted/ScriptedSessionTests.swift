@@ -1,4 +1,5 @@
 import GuestMemory
+import Machine
 import Support
 import Testing
 import Trace

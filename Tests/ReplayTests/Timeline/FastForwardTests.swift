@@ -1,3 +1,4 @@
+import Machine
 import Support
 import Testing
 import Trace

@@ -47,7 +47,7 @@ public enum EngineKind: String, Sendable, CaseIterable {
 }
 
 /// A vCPU with its memory, set up as the initial machine says: what a recording and a replay both begin with.
-public final class Machine {
+public final class VirtualMachine {
   public let kind: EngineKind
   public let memory: GuestMemory
   public let engine: any Engine
@@ -62,7 +62,7 @@ public final class Machine {
         throw EngineError("the guest places \(bytes.count) bytes at \(placement.address), outside its memory")
       }
     }
-    engine = try Machine.makeEngine(kind, for: initial, memory: memory, cpuModel: cpuModel)
+    engine = try VirtualMachine.makeEngine(kind, for: initial, memory: memory, cpuModel: cpuModel)
     try engine.setState(initial.state)
   }
 
@@ -75,7 +75,7 @@ public final class Machine {
   }
 
   /// An engine that is ready for a guest, on memory that holds it.
-  static func makeEngine(
+  public static func makeEngine(
     _ kind: EngineKind, for initial: InitialMachine, memory: GuestMemory, cpuModel: CPUModel
   ) throws -> any Engine {
     switch kind {
