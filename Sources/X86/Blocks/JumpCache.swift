@@ -5,7 +5,7 @@
 /// The direct ways from RIP to blocks that one vCPU has found, in plain memory: `Slot.jumpCache` has the addresses of
 /// the current sets, of either half of the linear addresses.
 final class JumpCache {
-  static var entries: Int { 8192 }
+  static var entries: Int { 2048 }
   static var wordsPerEntry: Int { 4 }
   /// Sets of entries for the lower halves of address spaces that code was executed in lately, and for upper halves.
   static var lowerSets: Int { 8 }
